@@ -39,8 +39,14 @@ Arguments parse(int argc, char** argv) {
   Arguments a;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
-    if (flag == "--print-variants") { a.print_variants = true; continue; }
-    if (flag == "--print-ops") { a.print_ops = true; continue; }
+    if (flag == "--print-variants") {
+      a.print_variants = true;
+      continue;
+    }
+    if (flag == "--print-ops") {
+      a.print_ops = true;
+      continue;
+    }
     require(i + 1 < argc, Code::invalid_argument, flag, " needs a value");
     const char* value = argv[++i];
     if (flag == "--kernels") a.kernels = value;
@@ -157,8 +163,8 @@ void build(const Arguments& a) {
     require(slash != std::string::npos, Code::invalid_argument, "kernel name ", name, " is not module/entry");
     const std::string module = name.substr(0, slash);
     if (!module_hash.contains(module)) module_hash[module] = sources.fingerprint(module);
-    const uint64_t key = hash(anvil::str(name, '|', kBuilderVersion, '|', anvil::SlangCompiler::version()),
-                              module_hash[module]);
+    const uint64_t key =
+        hash(anvil::str(name, '|', kBuilderVersion, '|', anvil::SlangCompiler::version()), module_hash[module]);
     char file[32];
     std::snprintf(file, sizeof file, "%016llx.kernel", static_cast<unsigned long long>(key));
     all.push_back({name, a.cache / file});
@@ -184,7 +190,8 @@ void print_ops() {
 int main(int argc, char** argv) try {
   const Arguments a = parse(argc, argv);
   if (a.print_ops) print_ops();
-  else if (a.print_variants) for (const auto& n : variant_names(a)) std::cout << n << '\n';
+  else if (a.print_variants)
+    for (const auto& n : variant_names(a)) std::cout << n << '\n';
   else build(a);
   return 0;
 } catch (const std::exception& e) {

@@ -30,9 +30,9 @@ class Owned {
 };
 
 std::string words(ISlangBlob* diagnostics) {
-  return diagnostics ? std::string(static_cast<const char*>(diagnostics->getBufferPointer()),
-                                   diagnostics->getBufferSize())
-                     : std::string("no diagnostics");
+  return diagnostics
+             ? std::string(static_cast<const char*>(diagnostics->getBufferPointer()), diagnostics->getBufferSize())
+             : std::string("no diagnostics");
 }
 
 std::vector<std::byte> bytes(ISlangBlob* blob) {
@@ -116,8 +116,8 @@ CompiledKernel SlangCompiler::compile(const std::string& name) {
   require(module, Code::invalid_argument, words(diagnostics.get()));
 
   Owned<slang::IEntryPoint> entry;
-  require(SLANG_SUCCEEDED(module->findAndCheckEntryPoint(entry_name.c_str(), SLANG_STAGE_COMPUTE, entry.out(),
-                                                         diagnostics.out())),
+  require(SLANG_SUCCEEDED(
+              module->findAndCheckEntryPoint(entry_name.c_str(), SLANG_STAGE_COMPUTE, entry.out(), diagnostics.out())),
           Code::invalid_argument, words(diagnostics.get()));
   slang::IComponentType* parts[] = {module, entry.get()};
   Owned<slang::IComponentType> composite, linked;

@@ -59,8 +59,8 @@ uint64_t write_pack(std::vector<CompiledKernel> kernels, const fs::path& out) {
   const auto close_block = [&] {
     if (plain.empty()) return;
     packed.push_back(deflate(plain));
-    blocks.push_back({0, static_cast<uint32_t>(packed.back().size()), static_cast<uint32_t>(plain.size()),
-                      crc(packed.back()), 0});
+    blocks.push_back(
+        {0, static_cast<uint32_t>(packed.back().size()), static_cast<uint32_t>(plain.size()), crc(packed.back()), 0});
     plain.clear();
   };
   std::vector<uint32_t> name_at;
@@ -74,9 +74,14 @@ uint64_t write_pack(std::vector<CompiledKernel> kernels, const fs::path& out) {
       const auto& k = kernels[i];
       const auto& code = target == PackTarget::spirv ? k.spirv : k.msl;
       if (plain.size() + code.size() > kBlockBytes) close_block();
-      entries.push_back({name_at[i], static_cast<uint32_t>(target), static_cast<uint32_t>(blocks.size()),
-                         static_cast<uint32_t>(plain.size()), static_cast<uint32_t>(code.size()),
-                         {k.group[0], k.group[1], k.group[2]}, k.param_bytes, k.by_pointer});
+      entries.push_back({name_at[i],
+                         static_cast<uint32_t>(target),
+                         static_cast<uint32_t>(blocks.size()),
+                         static_cast<uint32_t>(plain.size()),
+                         static_cast<uint32_t>(code.size()),
+                         {k.group[0], k.group[1], k.group[2]},
+                         k.param_bytes,
+                         k.by_pointer});
       append(plain, code.data(), code.size());
       fingerprint = fingerprint * 1099511628211ull + crc(code);
     }
@@ -87,8 +92,8 @@ uint64_t write_pack(std::vector<CompiledKernel> kernels, const fs::path& out) {
   });
 
   std::vector<std::byte> index;
-  uint64_t offset = sizeof(PackHeader) + blocks.size() * sizeof(PackBlock) + entries.size() * sizeof(PackEntry) +
-                    names.size();
+  uint64_t offset =
+      sizeof(PackHeader) + blocks.size() * sizeof(PackBlock) + entries.size() * sizeof(PackEntry) + names.size();
   for (auto& b : blocks) {
     b.offset = offset;
     offset += b.packed_bytes;
@@ -118,8 +123,11 @@ struct CacheHeader {
 }  // namespace
 
 void save(const CompiledKernel& k, const fs::path& file) {
-  const CacheHeader h{static_cast<uint32_t>(k.spirv.size()), static_cast<uint32_t>(k.msl.size()),
-                      {k.group[0], k.group[1], k.group[2]}, k.param_bytes, k.by_pointer};
+  const CacheHeader h{static_cast<uint32_t>(k.spirv.size()),
+                      static_cast<uint32_t>(k.msl.size()),
+                      {k.group[0], k.group[1], k.group[2]},
+                      k.param_bytes,
+                      k.by_pointer};
   std::vector<std::byte> content;
   append(content, &h, sizeof h);
   append(content, k.spirv.data(), k.spirv.size());

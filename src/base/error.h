@@ -33,12 +33,15 @@ std::string str(const Parts&... parts) {
 }
 
 template <class... Parts>
-[[noreturn]] void fail(Code code, const Parts&... parts) { throw Error(code, str(parts...)); }
+[[noreturn]] void fail(Code code, const Parts&... parts) {
+  throw Error(code, str(parts...));
+}
 
 // The message is built only when the check fails, so a check on a hot path costs a branch.
 template <class... Parts>
 void require(bool ok, Code code, const Parts&... parts) {
-  if (!ok) [[unlikely]] fail(code, parts...);
+  if (!ok) [[unlikely]]
+    fail(code, parts...);
 }
 
 }  // namespace anvil

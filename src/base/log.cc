@@ -31,7 +31,8 @@ bool printed(LogKind kind) {
     std::array<bool, kNames.size()> a{};
     const std::string list = "," + options().log + ",";
     for (size_t i = 0; i < a.size(); ++i)
-      a[i] = list.find(",all,") != std::string::npos || list.find(std::string(",") + kNames[i] + ",") != std::string::npos;
+      a[i] =
+          list.find(",all,") != std::string::npos || list.find(std::string(",") + kNames[i] + ",") != std::string::npos;
     return a;
   }();
   return on[static_cast<size_t>(kind)];

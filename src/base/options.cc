@@ -26,9 +26,12 @@ bool to_bytes(uint64_t& out, const std::string& v) {
   if (end == v.c_str() || n < 0) return false;
   double unit = 1;
   switch (*end) {
-    case 'k': case 'K': unit = 1024.0; break;
-    case 'm': case 'M': unit = 1024.0 * 1024; break;
-    case 'g': case 'G': unit = 1024.0 * 1024 * 1024; break;
+    case 'k':
+    case 'K': unit = 1024.0; break;
+    case 'm':
+    case 'M': unit = 1024.0 * 1024; break;
+    case 'g':
+    case 'G': unit = 1024.0 * 1024 * 1024; break;
     case '\0': break;
     default: return false;
   }
@@ -36,10 +39,10 @@ bool to_bytes(uint64_t& out, const std::string& v) {
   return true;
 }
 
-auto flag(bool Options::*field) {
+auto flag(bool Options::* field) {
   return [field](Options& o, const std::string& v) { return to_flag(o.*field, v); };
 }
-auto word(std::string Options::*field) {
+auto word(std::string Options::* field) {
   return [field](Options& o, const std::string& v) { return o.*field = v, true; };
 }
 
@@ -61,6 +64,9 @@ const std::vector<Row>& rows() {
       {{"ANVIL_KERNEL_PACK", "file", "The kernel pack to load instead of the one beside the library."},
        word(&Options::kernel_pack)},
       {{"ANVIL_SHIM", "file", "The compat shim to load instead of the one for this TensorFlow."}, word(&Options::shim)},
+      {{"ANVIL_PLAN_AS", "discrete, integrated or cpu",
+        "Plan for this kind of device instead of the one found; tests the GPU kernels on a software device."},
+       word(&Options::plan_as)},
       {{"ANVIL_FAULT", "kind:count[,...]", "Inject faults: alloc, submit, lost, pipeline; the count-th call fails."},
        word(&Options::fault)},
       {{"ANVIL_LOG", "error, warn, info, plan, fallback, all", "What is written to stderr, as a comma list."},
@@ -83,8 +89,7 @@ Options parse_options(const char* (*lookup)(const char*), std::vector<std::strin
   o.cache_dir = default_cache_dir(lookup);
   for (const Row& row : rows())
     if (const char* v = lookup(row.doc.name))
-      if (!row.parse(o, v))
-        problems.push_back(str(row.doc.name, "=", v, " is ignored: expected ", row.doc.value));
+      if (!row.parse(o, v)) problems.push_back(str(row.doc.name, "=", v, " is ignored: expected ", row.doc.value));
   return o;
 }
 

@@ -8,13 +8,15 @@
 //   Ordering    Work recorded on one stream happens in the order of the calls.  The driver inserts barriers only where
 //               the address ranges of two pieces of work conflict (read after write, write after read, write after
 //               write).  Work on different streams is unordered unless one waits for a Point of the other.
-//   Submission  Calls record.  Work reaches the GPU when the driver's batch is due, at flush(), and before anything that
+//   Submission  Calls record.  Work reaches the GPU when the driver's batch is due, at flush(), and before anything
+//   that
 //               the host waits for.  A Point is a number on a stream's timeline; points of one stream only grow.
 //   Errors      A call that cannot be recorded throws anvil::Error and leaves the stream usable.  A fault found later
 //               (device lost, execution failed) is sticky on the device: every later call throws it, points count as
 //               reached so that nobody waits for ever, and nothing aborts the process.
 //   Threads     Device is thread-safe.  A Stream is thread-safe; calls from several threads are ordered by its lock.
-//   Ownership   A Device outlives its streams and kernels.  A kernel lives as long as its device.  A stream's destructor
+//   Ownership   A Device outlives its streams and kernels.  A kernel lives as long as its device.  A stream's
+//   destructor
 //               waits for its work.
 #pragma once
 #include <array>
@@ -36,21 +38,21 @@ enum class DeviceKind : uint8_t { discrete, integrated, virtual_gpu, cpu };
 
 // What a planner may look at.  Facts, not names of chips.
 struct Caps {
-  std::string name;                // for people: "NVIDIA H100", "llvmpipe (LLVM 15.0.6, 256 bits)"
-  std::string driver;              // for people: "vulkan: llvmpipe Mesa 22.3.6"
-  std::string uuid;                // hex; keys caches on disk
+  std::string name;    // for people: "NVIDIA H100", "llvmpipe (LLVM 15.0.6, 256 bits)"
+  std::string driver;  // for people: "vulkan: llvmpipe Mesa 22.3.6"
+  std::string uuid;    // hex; keys caches on disk
   DeviceKind kind = DeviceKind::discrete;
-  uint32_t subgroup = 32;          // lanes that run together
-  uint32_t max_group = 1024;       // threads in a group
-  uint32_t group_memory = 32768;   // bytes of shared memory in a group
-  uint32_t cores = 16;             // groups that run at once, roughly; 1 or more
-  bool f16 = true;                 // half arithmetic
+  uint32_t subgroup = 32;         // lanes that run together
+  uint32_t max_group = 1024;      // threads in a group
+  uint32_t group_memory = 32768;  // bytes of shared memory in a group
+  uint32_t cores = 16;            // groups that run at once, roughly; 1 or more
+  bool f16 = true;                // half arithmetic
   bool f64 = false;
-  bool matrix_f16 = false;         // 16x16x16 subgroup matrix multiply, half in, float accumulate
+  bool matrix_f16 = false;  // 16x16x16 subgroup matrix multiply, half in, float accumulate
   bool atomic_f32_add = false;
-  bool unified = false;            // host can read and write all device memory without a copy
-  uint64_t memory = 0;             // bytes this process may use
-  uint64_t max_allocation = 0;     // bytes in one allocation
+  bool unified = false;         // host can read and write all device memory without a copy
+  uint64_t memory = 0;          // bytes this process may use
+  uint64_t max_allocation = 0;  // bytes in one allocation
 
   bool cpu_type() const { return kind == DeviceKind::cpu; }  // planners then avoid shared memory and barriers
 };
@@ -105,7 +107,8 @@ class Stream {
 
   // Runs `kernel` on `grid` groups.  Its parameter block is the device addresses of `args` in order (8 bytes each)
   // followed by `params`; a block over 128 bytes is handed to the kernel by pointer, as its declaration then says.
-  virtual void launch(const Kernel& kernel, Grid grid, std::span<const Arg> args, std::span<const std::byte> params) = 0;
+  virtual void launch(const Kernel& kernel, Grid grid, std::span<const Arg> args,
+                      std::span<const std::byte> params) = 0;
 
   // Device to device; ranges may overlap (the result is as memmove's).
   virtual void copy(void* to, const void* from, uint64_t bytes) = 0;

@@ -35,7 +35,7 @@ struct Pack::File {
   void map() {
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
     check(fd >= 0, "cannot be opened (", std::strerror(errno), ")");
-    struct stat st {};
+    struct stat st{};
     const bool sized = fstat(fd, &st) == 0;
     size = sized ? static_cast<size_t>(st.st_size) : 0;
     void* p = size ? mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
@@ -63,8 +63,7 @@ struct Pack::File {
     if (!names.empty()) std::memcpy(names.data(), at + block_bytes + entry_bytes, names.size());
     check(names.empty() || names.back() == 0, "has a damaged index");
     for (const PackEntry& e : entries) check(e.name < names.size() && e.block < blocks.size(), "has a damaged index");
-    for (const PackBlock& b : blocks)
-      check(b.offset <= size && b.packed_bytes <= size - b.offset, "is truncated");
+    for (const PackBlock& b : blocks) check(b.offset <= size && b.packed_bytes <= size - b.offset, "is truncated");
   }
   std::vector<std::byte> unpack(uint32_t i) const {
     const PackBlock& b = blocks[i];

@@ -63,7 +63,7 @@ class Pack {
   std::string_view name_of(const PackEntry& e) const;
   struct File;
   std::unique_ptr<File> file_;
-  mutable std::mutex lock_;                    // guards the two below
+  mutable std::mutex lock_;                     // guards the two below
   mutable uint32_t cached_block_ = UINT32_MAX;  // the block used last: neighbours are often wanted together
   mutable std::vector<std::byte> cached_;
 };

@@ -24,9 +24,13 @@ struct Tensor {
   uint64_t bytes() const { return static_cast<uint64_t>(size()) * size_of(type); }
   int rank() const { return static_cast<int>(shape.size()); }
   template <class T>
-  const T* host() const { return static_cast<const T*>(data); }
+  const T* host() const {
+    return static_cast<const T*>(data);
+  }
   template <class T>
-  T* host_out() const { return static_cast<T*>(data); }
+  T* host_out() const {
+    return static_cast<T*>(data);
+  }
 };
 inline Arg read(const Tensor& t) { return {t.data, t.bytes(), Access::read}; }
 inline Arg write(const Tensor& t) { return {t.data, t.bytes(), Access::write}; }
@@ -81,13 +85,13 @@ struct TypeAxis {
 };
 
 struct OpSpec {
-  const char* name;                     // the TensorFlow op
-  std::vector<DType> types;             // one registration each, as a constraint on `type_attr`; {} = unconstrained
+  const char* name;          // the TensorFlow op
+  std::vector<DType> types;  // one registration each, as a constraint on `type_attr`; {} = unconstrained
   Run run;
-  std::string kernel = {};              // which functor, for families that share one kernel
-  Variants variants = nullptr;          // lists every kernel this row may ask for; nullptr = none (host or copy ops)
+  std::string kernel = {};      // which functor, for families that share one kernel
+  Variants variants = nullptr;  // lists every kernel this row may ask for; nullptr = none (host or copy ops)
   Prepare prepare = nullptr;
-  std::vector<const char*> host = {};   // arguments (inputs or outputs) that live in host memory, by name
+  std::vector<const char*> host = {};  // arguments (inputs or outputs) that live in host memory, by name
   const char* type_attr = "T";
   std::vector<TypeAxis> more = {};
 };
