@@ -1,0 +1,66 @@
+// What must hold for every row of the op catalogue, whatever the op.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+#include <set>
+
+#include "drv/pack.h"
+#include "ops/op.h"
+
+namespace anvil::ops {
+namespace {
+
+TEST(Catalogue, HasRows) { EXPECT_GT(catalogue().size(), 50u); }
+
+// No row can ask for a kernel that was not built: what a row lists is in the pack, for both targets.  That rows ask
+// for nothing they do not list is checked where they run, by the recording driver (record/device.h).
+TEST(Catalogue, EveryListedVariantIsInThePack) {
+  const Pack pack(ANVIL_TEST_PACK);
+  for (const OpSpec& row : catalogue()) {
+    std::vector<std::string> names;
+    if (row.variants) row.variants(row, names);
+    for (const auto& n : names) {
+      EXPECT_TRUE(pack.has(n, PackTarget::spirv)) << row.name << " lists " << n;
+      EXPECT_TRUE(pack.has(n, PackTarget::msl)) << row.name << " lists " << n;
+    }
+  }
+}
+
+TEST(Catalogue, ThePackHoldsNothingElse) {
+  const Pack pack(ANVIL_TEST_PACK);
+  const auto listed = all_variants();
+  EXPECT_EQ(pack.names(PackTarget::spirv), listed);
+}
+
+// Two rows for one op and one combination of types would be registered twice, and TensorFlow would refuse to run it.
+TEST(Catalogue, NoCombinationOfTypesIsRegisteredTwice) {
+  std::set<std::string> seen;
+  for (const OpSpec& row : catalogue()) {
+    std::vector<TypeAxis> axes = row.more;
+    if (!row.types.empty()) axes.push_back({row.type_attr, row.types});
+    const std::function<void(size_t, std::map<std::string, DType>)> walk = [&](size_t i,
+                                                                               std::map<std::string, DType> chosen) {
+      if (i == axes.size()) {
+        std::string key = row.name;
+        for (const auto& [attr, type] : chosen) key += str(" ", attr, "=", facts(type).tensorflow);
+        EXPECT_TRUE(seen.insert(key).second) << key;
+        return;
+      }
+      for (const DType t : axes[i].types) {
+        auto next = chosen;
+        next[axes[i].attr] = t;
+        walk(i + 1, next);
+      }
+    };
+    walk(0, {});
+  }
+}
+
+TEST(Catalogue, TypesOfARowAreDistinct) {
+  for (const OpSpec& row : catalogue())
+    EXPECT_EQ(std::set<DType>(row.types.begin(), row.types.end()).size(), row.types.size()) << row.name;
+}
+
+}  // namespace
+}  // namespace anvil::ops
