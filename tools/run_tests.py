@@ -1,0 +1,128 @@
+"""Runs the tests in stages and counts them: `make test` runs all, `make check` (--quick) the quick ones.
+
+    python tools/run_tests.py [--quick] [--only STAGE ...] [--list]
+
+A stage that fails does not stop the others, except those that need it.  The last line is a plain "N passed, N failed";
+the exit status is 0 only when nothing failed.  Reports are left in build/reports.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = ROOT / "build" / "reports"
+PYTHON = sys.executable
+JOBS = str(os.cpu_count())
+
+
+@dataclass
+class Stage:
+    name: str
+    commands: list[list[str]]
+    quick: bool = False
+    needs: tuple[str, ...] = ()
+    report: bool = False  # the last command writes a JUnit report to build/reports/NAME.xml
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def ctest(name: str, preset: str, **kinds) -> Stage:
+    # Without a leak check in LLVM and Mesa, whose allocations at load time are not ours to free.
+    command = ["ctest", "--test-dir", f"build/{preset}", "-j", JOBS, "--output-on-failure", "--no-tests=error"]
+    return Stage(name, [[*command, "--output-junit", str(REPORTS / f"{name}.xml")]], report=True, **kinds)
+
+
+def pytest(name: str, *arguments: str, **kinds) -> Stage:
+    command = [PYTHON, "-m", "pytest", "-q", f"--junit-xml={REPORTS / f'{name}.xml'}", *arguments]
+    return Stage(name, [command], report=True, needs=("install",), **kinds)
+
+
+def build(name: str, preset: str, **kinds) -> Stage:
+    configure = ["cmake", "--preset", preset, "--log-level=WARNING"]
+    return Stage(name, [configure, ["cmake", "--build", "--preset", preset]], **kinds)
+
+
+def stages(quick: bool) -> list[Stage]:
+    tools = ["tests/tools", *(["-m", "not slow"] if quick else [])]
+    every = [
+        build("build", "release", quick=True),
+        Stage("lint", [[PYTHON, "tools/lint.py"]], quick=True, needs=("build",)),
+        ctest("host", "release", quick=True, needs=("build",)),
+        Stage("kernels", [[PYTHON, "tools/validate_pack.py"]], needs=("build",)),
+        Stage("install", [[PYTHON, "tools/package.py", "--install", "build/.installed"]], quick=True, needs=("build",)),
+        pytest("tools", *tools, quick=True),
+        pytest("table", "tests/table"),
+        pytest("train", "tests/train"),
+        build("asan-build", "asan"),
+        ctest("asan", "asan", needs=("asan-build",)),
+        build("tsan-build", "tsan"),
+        ctest("tsan", "tsan", needs=("tsan-build",)),
+        Stage("asan-train", [[PYTHON, "tools/train_sanitized.py", "asan"]], needs=("asan-build", "install")),
+        Stage("tsan-train", [[PYTHON, "tools/train_sanitized.py", "tsan"]], needs=("tsan-build", "install")),
+    ]
+    return [stage for stage in every if stage.quick or not quick]
+
+
+def count(report: Path) -> tuple[int, int, int]:
+    """Passed, failed and skipped tests of a JUnit report."""
+    cases = list(ElementTree.parse(report).iter("testcase"))
+    bad = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    return len(cases) - bad - skipped, bad, skipped
+
+
+def run(stage: Stage) -> tuple[int, int, int]:
+    environment = {**os.environ, **stage.environment}
+    status = 0
+    for command in stage.commands:
+        status = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode
+        if status != 0:
+            break
+    report = REPORTS / f"{stage.name}.xml"
+    if not (stage.report and report.is_file()):
+        return (1, 0, 0) if status == 0 else (0, 1, 0)
+    passed, failed, skipped = count(report)
+    if (status != 0 and failed == 0) or (passed == 0 and failed == 0):
+        failed = 1  # it crashed before or after its tests, or had none
+    return passed, failed, skipped
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="leave out what takes minutes")
+    parser.add_argument("--only", nargs="+", metavar="STAGE", help="run just these, as if all they need had passed")
+    parser.add_argument("--list", action="store_true", help="print the stages and stop")
+    options = parser.parse_args()
+    chosen = [s for s in stages(options.quick) if not options.only or s.name in options.only]
+    if options.list:
+        print("\n".join(stage.name for stage in chosen))
+        return 0
+
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    REPORTS.mkdir(parents=True)
+    rows, bad = [], set()
+    for stage in chosen:
+        blocked = bad.intersection(stage.needs)
+        print(f"\n=== {stage.name}" + (f": left out, {', '.join(blocked)} failed" if blocked else ""), flush=True)
+        started = time.monotonic()
+        passed, failed, skipped = (0, 1, 0) if blocked else run(stage)
+        if failed:
+            bad.add(stage.name)
+        rows.append((stage.name, passed, failed, skipped, time.monotonic() - started))
+
+    print(f"\n{'stage':<12} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}")
+    for name, passed, failed, skipped, seconds in rows:
+        print(f"{name:<12} {passed:>7} {failed:>7} {skipped:>8} {seconds:>8.0f}")
+    passed, failed = sum(row[1] for row in rows), sum(row[2] for row in rows)
+    print(f"\n{passed} passed, {failed} failed", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
