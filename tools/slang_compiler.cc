@@ -87,10 +87,10 @@ void SlangCompiler::new_session() {
     e.value.intValue0 = value;
     return e;
   };
-  // No optimiser in the SPIR-V path (it lives in a library of its own); drivers optimise anyway.  Precise floating
-  // point, because the kernels' NaN and rounding rules rest on it.
+  // Slang's default level: with none it loads whole parameter structs (OpCopyLogical), which Mesa 22.3 refuses.
+  // Precise floating point, because the kernels' NaN and rounding rules rest on it.
   slang::CompilerOptionEntry options[] = {
-      option(CompilerOptionName::Optimization, SLANG_OPTIMIZATION_LEVEL_NONE),
+      option(CompilerOptionName::Optimization, SLANG_OPTIMIZATION_LEVEL_DEFAULT),
       option(CompilerOptionName::FloatingPointMode, SLANG_FLOATING_POINT_MODE_PRECISE),
       option(CompilerOptionName::MatrixLayoutRow, 1),
       option(CompilerOptionName::LineDirectiveMode, SLANG_LINE_DIRECTIVE_MODE_NONE),
