@@ -37,6 +37,7 @@ class Case:
     label: str
     args: dict
     attrs: dict = field(default_factory=dict)
+    cpu: bool = True  # TensorFlow's CPU kernels can do this call and its gradient
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Row:
     invalid: Callable[[str], Iterable[Case]] | None = None  # the error class must be the CPU kernel's
     fuzz: Callable[[str, np.random.Generator], Case] | None = None
     host: tuple[int, ...] = ()  # outputs that live in host memory
+    defined: Callable[[Case], int] = lambda case: 99  # how many outputs have defined values
     key: Callable[[dict], str] = lambda constraints: constraints.get("T", "any")
     exact_zero_sign: bool = True  # in specials, -0 and +0 differ
 

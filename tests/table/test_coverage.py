@@ -1,0 +1,56 @@
+"""The table and the library agree: every kernel that is registered has a row, and what was promised is registered."""
+
+import re
+from pathlib import Path
+
+import engine
+import pytest
+from required import REQUIRED
+from row import TABLE
+
+# Ops on variables take a resource, not a tensor; test_variables.py has them.
+ELSEWHERE = {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
+
+
+def catalogue() -> list[str]:
+    """The ops of the library's catalogue, by its own account."""
+    import tensorflow_anvil
+
+    return sorted({op["name"] for op in tensorflow_anvil.ops()})
+
+
+@pytest.fixture(autouse=True)
+def device_only():
+    if engine.DEVICE.name == engine.CPU:
+        pytest.skip("about the device's kernels")
+
+
+def test_every_registered_op_has_a_row():
+    missing = [op for op in catalogue() if op not in TABLE and op not in ELSEWHERE]
+    assert not missing, f"no row in tests/table/ for {missing}"
+
+
+def test_every_registered_type_is_tested():
+    missing = []
+    for op in catalogue():
+        if op in TABLE:
+            missing += [f"{op} {key}" for key in sorted(engine.registered_keys(TABLE[op]) - set(TABLE[op].types))]
+    assert not missing, f"registered, but in no row: {missing}"
+
+
+def test_what_was_promised_is_registered():
+    missing = []
+    for op, types in REQUIRED.items():
+        have = engine.registered_keys(TABLE[op]) if op in TABLE else {c.get("dtype") for c in engine.registered(op)}
+        missing += [f"{op} {t}" for t in types if t not in have and not (op not in TABLE and have)]
+    assert not missing, f"promised, but not registered: {missing}"
+
+
+def test_the_documented_table_is_current():
+    """docs/generated/ops.md lists the ops and types that are registered (its error column moves with the machine)."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "generated" / "ops.md").read_text()
+    documented = {m[1]: set(m[2].split()) for m in re.finditer(r"^\| `(\w+)` \| ([^|]*) \|", text, re.MULTILINE)}
+    actual = {op: engine.registered_keys(TABLE[op]) for op in catalogue() if op in TABLE}
+    assert set(documented) == set(actual), "run tools/gen_docs.py"
+    stale = [op for op in actual if documented[op] != actual[op]]
+    assert not stale, f"run tools/gen_docs.py: {stale} changed"
