@@ -38,7 +38,7 @@ class Neighbours:
             np.testing.assert_array_equal(t.numpy(), p, err_msg="a neighbouring tensor was overwritten")
 
 
-@pytest.mark.parametrize(("row", "case"), refusals())
+@pytest.mark.parametrize(("row", "case"), list(refusals()))
 def test_error_class(row, case):
     want = engine.error_of(row.op, case, CPU)
     got = engine.error_of(row.op, case, DEVICE.name)
@@ -62,7 +62,7 @@ def test_nothing_is_written_outside_a_tensor(op, neighbours):
             if max((np.size(v) for v in case.args.values() if not isinstance(v, list)), default=0) < 20000 and case.cpu:
                 try:
                     engine.on_device(row, case)
-                except tf.errors.UnimplementedError:
+                except (tf.errors.UnimplementedError, tf.errors.NotFoundError):
                     assert DEVICE.name == CPU
 
 
