@@ -30,7 +30,9 @@ ROOMS = {
     "src/base": Room(("base/",)),
     "src/drv": Room(("base/", "drv/"), ("zlib.h", "fcntl.h", "unistd.h", "sys/", "dlfcn.h")),
     "src/drv/record": Room(("base/", "drv/"), ("sys/", "unistd.h")),
-    "src/drv/vulkan": Room(("base/", "drv/"), ("volk.h", "vulkan/", "sys/", "unistd.h", "fcntl.h", "dlfcn.h")),
+    "src/drv/vulkan": Room(
+        ("base/", "drv/"), ("volk.h", "vulkan/", "zlib.h", "sys/", "unistd.h", "fcntl.h", "dlfcn.h")
+    ),
     "src/drv/metal": Room(("base/", "drv/"), ("Metal/", "Foundation/", "QuartzCore/", "sys/", "unistd.h", "dlfcn.h")),
     "src/ops": Room(("base/", "drv/driver.h", "ops/")),
     "src/select": Room(("base/", "drv/driver.h", "ops/", "select/")),
