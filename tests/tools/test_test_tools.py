@@ -112,7 +112,9 @@ def pack_of(words) -> bytes:
     return header + index + entry + name + block
 
 
-@pytest.mark.parametrize("words, status", [(MODULE, 0), (MODULE[:-1], 1)], ids=["valid", "a function that does not end"])
+@pytest.mark.parametrize(
+    "words, status", [(MODULE, 0), (MODULE[:-1], 1)], ids=["valid", "a function that does not end"]
+)
 def test_a_kernel_that_is_not_valid_is_named(tmp_path, words, status):
     (tmp_path / "kernels.pack").write_bytes(pack_of(words))
     command = [sys.executable, ROOT / "tools" / "validate_pack.py", tmp_path / "kernels.pack"]
