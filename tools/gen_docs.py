@@ -15,7 +15,21 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TYPE_ORDER = ("float32", "float16", "bfloat16", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "any")
+TYPE_ORDER = (
+    "float32",
+    "float16",
+    "bfloat16",
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "any",
+)
 HEAD = """# Ops on the device
 
 Written by `tools/gen_docs.py`; do not edit. Errors are the largest that the op table (`tests/table/`) measured on
@@ -45,7 +59,13 @@ def error_text(measured: dict[str, dict]) -> str:
             parts.append(f"{key} {entry['error']:.2g} {entry['unit']}")
     if exact:
         everything = len(exact) == len(measured)
-        parts.append("exact" if everything else f"exact: {', '.join(exact)}" if len(exact) < 6 else f"exact: {len(exact)} other types")
+        parts.append(
+            "exact"
+            if everything
+            else f"exact: {', '.join(exact)}"
+            if len(exact) < 6
+            else f"exact: {len(exact)} other types"
+        )
     return "; ".join(parts[:12]) + (f"; {len(parts) - 12} more" if len(parts) > 12 else "")
 
 
@@ -60,7 +80,7 @@ def main() -> int:
     measured = json.loads(args.errors.read_text())
 
     sys.path.insert(0, str(ROOT / "tests" / "table"))
-    import conftest  # noqa: F401: sets the environment before TensorFlow is imported
+    import conftest  # noqa: F401  sets the environment before TensorFlow is imported
     import engine
     from row import TABLE
 
@@ -72,7 +92,9 @@ def main() -> int:
         if op in TABLE:
             keys = in_order(engine.registered_keys(TABLE[op]))
             pairs += len(keys)
-            lines.append(f"| `{op}` | {' '.join(keys)} | {error_text({k: measured.get(op, {}).get(k, {'unit': 'not measured', 'error': -1}) for k in keys})} |")
+            lines.append(
+                f"| `{op}` | {' '.join(keys)} | {error_text({k: measured.get(op, {}).get(k, {'unit': 'not measured', 'error': -1}) for k in keys})} |"
+            )
     device = tensorflow_anvil.devices()[0]["name"]
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(HEAD.format(device=device, count=len(lines), pairs=pairs) + "\n".join(lines) + "\n")

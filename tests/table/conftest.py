@@ -18,7 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 def pytest_addoption(parser):
-    parser.addoption("--on-cpu", action="store_true", help="run the rows on the CPU kernels: a check of the table itself")
+    parser.addoption(
+        "--on-cpu", action="store_true", help="run the rows on the CPU kernels: a check of the table itself"
+    )
 
 
 def pytest_configure(config):

@@ -101,7 +101,9 @@ def conv2d_backprop_input(input_shape, w, dy, attr):
         for i in range(kh):
             for j in range(kw):
                 y0, x0 = i * dilation[0], j * dilation[1]
-                full[:, y0 : y0 + oh * stride[0] : stride[0], x0 : x0 + ow * stride[1] : stride[1], g * c : (g + 1) * c] += t[:, :, :, i, j]
+                full[
+                    :, y0 : y0 + oh * stride[0] : stride[0], x0 : x0 + ow * stride[1] : stride[1], g * c : (g + 1) * c
+                ] += t[:, :, :, i, j]
     top, left = pads[0][0], pads[1][0]
     return from_nhwc(full[:, top : top + h, left : left + wd], attr)
 
@@ -120,18 +122,22 @@ def max_pool(x, attr):
 
 def max_pool_grad(x, dy, attr):
     """The gradient goes to the first greatest element of each window."""
-    v, window, stride, pads = pool_windows(x, attr, -np.inf)
+    v, _window, stride, pads = pool_windows(x, attr, -np.inf)
     x, dy = to_nhwc(x, attr), to_nhwc(dy, attr)
     full = np.zeros((x.shape[0], x.shape[1] + sum(pads[0]), x.shape[2] + sum(pads[1]), x.shape[3]))
     n, oh, ow, kh, kw, c = v.shape
-    best = np.argmax(np.moveaxis(v, 5, 3).reshape(n, oh, ow, c, kh * kw), axis=4) if v.size else np.zeros((n, oh, ow, c), int)
+    best = (
+        np.argmax(np.moveaxis(v, 5, 3).reshape(n, oh, ow, c, kh * kw), axis=4)
+        if v.size
+        else np.zeros((n, oh, ow, c), int)
+    )
     b, y, q, ch = np.meshgrid(*(np.arange(s) for s in (n, oh, ow, c)), indexing="ij")
     np.add.at(full, (b, y * stride[0] + best // kw, q * stride[1] + best % kw, ch), dy)
     return from_nhwc(full[:, pads[0][0] : pads[0][0] + x.shape[1], pads[1][0] : pads[1][0] + x.shape[2]], attr)
 
 
 def avg_pool(x, attr):
-    v, window, stride, pads = pool_windows(x, attr, 0.0)
+    v, _window, _stride, _pads = pool_windows(x, attr, 0.0)
     ones, *_ = pool_windows(np.ones_like(x), attr, 0.0)
     return from_nhwc(np.sum(v, axis=(3, 4)) / np.sum(ones, axis=(3, 4)), attr)
 

@@ -1,8 +1,24 @@
 """Element-wise ops of two and three arguments with broadcasting: arithmetic, comparisons, logic, bits, selects."""
 
 import numpy as np
-from row import BITS, BROADCASTS, FLOATS, INTS, LARGE, LENGTHS, SIGNED, Case, Row, Tol, add, float_tol, is_float
-from row import random_shape, special_values, values
+from row import (
+    BITS,
+    BROADCASTS,
+    FLOATS,
+    INTS,
+    LARGE,
+    LENGTHS,
+    SIGNED,
+    Case,
+    Row,
+    Tol,
+    add,
+    float_tol,
+    is_float,
+    random_shape,
+    special_values,
+    values,
+)
 from rows_unary import FLOAT_INT, wrap
 from scipy import special
 
@@ -238,7 +254,13 @@ def select_v2():
 
 def select():
     """Select: the condition has the shape of the values, or is a scalar, or a vector over their first axis."""
-    shapes = [((n,), (n,)) for n in LENGTHS] + [((), (4, 3)), ((4,), (4, 3, 2)), ((2, 3, 4), (2, 3, 4)), ((), ()), ((0,), (0, 3))]
+    shapes = [((n,), (n,)) for n in LENGTHS] + [
+        ((), (4, 3)),
+        ((4,), (4, 3, 2)),
+        ((2, 3, 4), (2, 3, 4)),
+        ((), ()),
+        ((0,), (0, 3)),
+    ]
 
     def make(rng, pair, dtype):
         c, t = pair
@@ -256,14 +278,28 @@ def select():
         yield Case("condition too long", make(rng, ((3,), (4, 3)), dtype))
         yield Case("condition of wrong rank", make(rng, ((4, 3), (4, 3, 2)), dtype))
 
-    add(Row("Select", FLOATS + ("bool", "int32", "int64"), cases, reference, tol=float_tol(0, 0), grad=("x", "y"), invalid=invalid))
+    add(
+        Row(
+            "Select",
+            FLOATS + ("bool", "int32", "int64"),
+            cases,
+            reference,
+            tol=float_tol(0, 0),
+            grad=("x", "y"),
+            invalid=invalid,
+        )
+    )
 
 
 def clip():
     def make(rng, shape, dtype):
         low, high = np.sort(values(rng, (2,), dtype).astype(np.float64 if is_float(dtype) else dtype))
         kind = values(rng, (), dtype).dtype
-        return {"t": values(rng, shape, dtype), "clip_value_min": np.array(low, kind), "clip_value_max": np.array(high, kind)}
+        return {
+            "t": values(rng, shape, dtype),
+            "clip_value_min": np.array(low, kind),
+            "clip_value_max": np.array(high, kind),
+        }
 
     def cases(dtype, rng):
         return [Case(str(s), make(rng, s, dtype)) for s in [(n,) for n in LENGTHS] + [(), (2, 3, 4)]]

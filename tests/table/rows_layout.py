@@ -3,8 +3,21 @@
 import itertools
 
 import numpy as np
-from row import FLOATS, INTS, LARGE, LENGTHS, Case, Row, Tol, add, is_float, numpy_type, random_shape
-from row import special_values, values
+from row import (
+    FLOATS,
+    INTS,
+    LARGE,
+    LENGTHS,
+    Case,
+    Row,
+    Tol,
+    add,
+    is_float,
+    numpy_type,
+    random_shape,
+    special_values,
+    values,
+)
 
 BYTES = FLOATS + INTS + ("bool",)
 
@@ -41,7 +54,19 @@ def cast_specials(key):
     source, target = key.split(">")
     if is_float(source) and (is_float(target) or target == "bool"):
         yield Case("special", {"x": special_values(source)}, {"DstT": target})
-        edge = [65504, 65519.99, 65520, 65536, 2.0**-24, 2.0**-25, 2.9802326e-08, 6e-8, 1.00048828125, 1.0009765625, 3.4e38]
+        edge = [
+            65504,
+            65519.99,
+            65520,
+            65536,
+            2.0**-24,
+            2.0**-25,
+            2.9802326e-08,
+            6e-8,
+            1.00048828125,
+            1.0009765625,
+            3.4e38,
+        ]
         edge += [1 + 2.0**-8, 1 + 3 * 2.0**-8, 1 + 2.0**-8 + 2.0**-20, 3.3961775e38, 3.3895314e38]
         x = np.array(edge + [-e for e in edge])
         with np.errstate(over="ignore"):
@@ -102,7 +127,17 @@ def fill_invalid(dtype):
     yield Case("value of rank 1", {"dims": np.ones((2,), np.int32), "value": np.ones((2,), one.dtype)})
 
 
-add(Row("Fill", BYTES, fill_cases, lambda a, _: np.full(a["dims"], a["value"]), tol=exact, grad=("value",), invalid=fill_invalid))
+add(
+    Row(
+        "Fill",
+        BYTES,
+        fill_cases,
+        lambda a, _: np.full(a["dims"], a["value"]),
+        tol=exact,
+        grad=("value",),
+        invalid=fill_invalid,
+    )
+)
 
 BROADCAST_TO = [((), ()), ((), (4,)), ((1,), (0,)), ((3,), (2, 3)), ((2, 1), (2, 5)), ((1, 3, 1), (2, 3, 4)), ((5,), (5,)),
                 ((1, 2, 1, 3), (4, 2, 5, 3)), ((2, 1, 2, 1, 2), (2, 3, 2, 3, 2)), ((1, 2, 1, 2, 1, 2), (3, 2, 3, 2, 3, 2)),
@@ -116,8 +151,12 @@ def broadcast_to_cases(dtype, rng):
 
 
 def broadcast_to_invalid(dtype):
-    yield Case("not a broadcast", {"input": values(np.random.default_rng(1), (3,), dtype), "shape": np.array([2], np.int32)})
-    yield Case("fewer axes", {"input": values(np.random.default_rng(1), (3, 2), dtype), "shape": np.array([2], np.int32)})
+    yield Case(
+        "not a broadcast", {"input": values(np.random.default_rng(1), (3,), dtype), "shape": np.array([2], np.int32)}
+    )
+    yield Case(
+        "fewer axes", {"input": values(np.random.default_rng(1), (3, 2), dtype), "shape": np.array([2], np.int32)}
+    )
     yield Case("negative", {"input": values(np.random.default_rng(1), (1,), dtype), "shape": np.array([-2], np.int32)})
 
 
@@ -171,7 +210,12 @@ def transpose_cases(dtype, rng):
 
 def transpose_invalid(dtype):
     x = values(np.random.default_rng(1), (2, 3, 4), dtype)
-    for label, perm in (("too short", [1, 0]), ("twice the same", [0, 0, 1]), ("out of range", [0, 1, 3]), ("negative", [0, 1, -4])):
+    for label, perm in (
+        ("too short", [1, 0]),
+        ("twice the same", [0, 0, 1]),
+        ("out of range", [0, 1, 3]),
+        ("negative", [0, 1, -4]),
+    ):
         yield Case(label, {"x": x, "perm": np.array(perm, np.int32)})
 
 
@@ -190,7 +234,9 @@ for name in ("Transpose", "ConjugateTranspose"):
 def pack_cases(dtype, rng):
     for shape, n in (((), 3), ((4,), 1), ((2, 3), 12), ((0, 3), 2), ((2, 3, 4), 33), ((257,), 2), ((2, 1, 2, 1, 2), 3)):
         for axis in range(-len(shape) - 1, len(shape) + 1):
-            yield Case(f"{n} of {shape} on {axis}", {"values": [values(rng, shape, dtype) for _ in range(n)]}, {"axis": axis})
+            yield Case(
+                f"{n} of {shape} on {axis}", {"values": [values(rng, shape, dtype) for _ in range(n)]}, {"axis": axis}
+            )
 
 
 def pack_invalid(dtype):
@@ -201,11 +247,30 @@ def pack_invalid(dtype):
 
 
 PACK_TYPES = FLOATS + ("bool", "int16", "int64", "uint32", "uint64")
-add(Row("Pack", PACK_TYPES, pack_cases, lambda a, at: np.stack(a["values"], at["axis"]), tol=exact, grad=("values",), invalid=pack_invalid))
+add(
+    Row(
+        "Pack",
+        PACK_TYPES,
+        pack_cases,
+        lambda a, at: np.stack(a["values"], at["axis"]),
+        tol=exact,
+        grad=("values",),
+        invalid=pack_invalid,
+    )
+)
 
 
 def unpack_cases(dtype, rng):
-    for shape, axis in (((3,), 0), ((1, 4), 0), ((2, 3), 1), ((2, 3), -1), ((3, 0), 0), ((4, 3, 2), -3), ((2, 3, 17), 2), ((257, 2), 1)):
+    for shape, axis in (
+        ((3,), 0),
+        ((1, 4), 0),
+        ((2, 3), 1),
+        ((2, 3), -1),
+        ((3, 0), 0),
+        ((4, 3, 2), -3),
+        ((2, 3, 17), 2),
+        ((257, 2), 1),
+    ):
         yield Case(f"{shape} on {axis}", {"value": values(rng, shape, dtype)}, {"num": shape[axis], "axis": axis})
 
 
@@ -228,7 +293,10 @@ def concat_cases(dtype, rng):
                          (((2, 3, 1), (2, 3, 7), (2, 3, 0), (2, 3, 2)), -1), (((1, 2),) * 40, 0), (((129, 3), (130, 3)), 0),
                          (((2, 1, 2, 3, 2), (2, 4, 2, 3, 2)), 1), (((5,), (5,)), 0)):  # fmt: skip
         for index in ("int32", "int64"):
-            yield Case(f"{shapes[:4]} on {axis}", {"values": [values(rng, s, dtype) for s in shapes], "axis": np.array(axis, index)})
+            yield Case(
+                f"{shapes[:4]} on {axis}",
+                {"values": [values(rng, s, dtype) for s in shapes], "axis": np.array(axis, index)},
+            )
 
 
 def concat_invalid(dtype):
@@ -245,8 +313,20 @@ add(Row("ConcatV2", BYTES, concat_cases, lambda a, _: np.concatenate(a["values"]
 
 
 def split_cases(dtype, rng):
-    for shape, n, axis in (((6,), 3, 0), ((4, 6), 2, 1), ((4, 6), 1, 0), ((4, 6), 6, -1), ((0, 4), 2, 0), ((2, 9, 5), 3, 1), ((258, 3), 2, 0)):
-        yield Case(f"{shape}/{n} on {axis}", {"axis": np.array(axis, np.int32), "value": values(rng, shape, dtype)}, {"num_split": n})
+    for shape, n, axis in (
+        ((6,), 3, 0),
+        ((4, 6), 2, 1),
+        ((4, 6), 1, 0),
+        ((4, 6), 6, -1),
+        ((0, 4), 2, 0),
+        ((2, 9, 5), 3, 1),
+        ((258, 3), 2, 0),
+    ):
+        yield Case(
+            f"{shape}/{n} on {axis}",
+            {"axis": np.array(axis, np.int32), "value": values(rng, shape, dtype)},
+            {"num_split": n},
+        )
 
 
 def split_invalid(dtype):
@@ -260,8 +340,18 @@ add(Row("Split", FLOATS, split_cases, lambda a, at: split_apart(a["value"], at["
 
 
 def splitv_cases(dtype, rng):
-    for shape, sizes, axis in (((6,), [1, 2, 3], 0), ((4, 6), [0, 6], 1), ((4, 6), [3, -1], 0), ((2, 9), [9], -1), ((5, 0), [2, 3], 0)):
-        args = {"value": values(rng, shape, dtype), "size_splits": np.array(sizes, np.int64), "axis": np.array(axis, np.int32)}
+    for shape, sizes, axis in (
+        ((6,), [1, 2, 3], 0),
+        ((4, 6), [0, 6], 1),
+        ((4, 6), [3, -1], 0),
+        ((2, 9), [9], -1),
+        ((5, 0), [2, 3], 0),
+    ):
+        args = {
+            "value": values(rng, shape, dtype),
+            "size_splits": np.array(sizes, np.int64),
+            "axis": np.array(axis, np.int32),
+        }
         yield Case(f"{shape}/{sizes} on {axis}", args, {"num_split": len(sizes)})
 
 

@@ -40,9 +40,15 @@ def matmul_specials(dtype):
         a, b = np.ones((9, 17)), np.ones((17, 5))
         a[4, 3] = bad
         kind = values(np.random.default_rng(0), (), dtype).dtype
-        yield Case(f"{bad} in a row", {"a": a.astype(kind), "b": b.astype(kind)}, {"transpose_a": False, "transpose_b": False})
+        yield Case(
+            f"{bad} in a row", {"a": a.astype(kind), "b": b.astype(kind)}, {"transpose_a": False, "transpose_b": False}
+        )
         b[3, 2] = 0.0
-        yield Case(f"{bad} times zero", {"a": a.astype(kind), "b": b.astype(kind)}, {"transpose_a": False, "transpose_b": False})
+        yield Case(
+            f"{bad} times zero",
+            {"a": a.astype(kind), "b": b.astype(kind)},
+            {"transpose_a": False, "transpose_b": False},
+        )
 
 
 def matmul_invalid(dtype):
@@ -63,7 +69,17 @@ add(Row("MatMul", FLOATS, matmul_cases, matmul, tol=sum_tol(8), scale=absolute(m
         invalid=matmul_invalid,
         fuzz=lambda d, rng: matmul_case(d, rng, *(int(v) for v in rng.integers(1, 100, 3)), bool(rng.integers(2)), bool(rng.integers(2)))))  # fmt: skip
 
-BATCHES = [((), ()), ((3,), (3,)), ((1,), (4,)), ((2, 3), (2, 3)), ((2, 1), (1, 3)), ((5,), ()), ((0,), (0,)), ((2, 1, 3), (4, 1)), ((2, 2, 2, 2), (2, 2, 2, 2))]
+BATCHES = [
+    ((), ()),
+    ((3,), (3,)),
+    ((1,), (4,)),
+    ((2, 3), (2, 3)),
+    ((2, 1), (1, 3)),
+    ((5,), ()),
+    ((0,), (0,)),
+    ((2, 1, 3), (4, 1)),
+    ((2, 2, 2, 2), (2, 2, 2, 2)),
+]
 
 
 def batch_case(dtype, rng, batches, m, k, n, ax, ay):
@@ -114,7 +130,11 @@ def bias_shape(ndim, n, fmt):
 
 def bias_cases(dtype, rng):
     for shape, fmt in BIASED:
-        yield Case(f"{shape} {fmt}", {"value": small(rng, shape, dtype), "bias": small(rng, (channels(shape, fmt),), dtype)}, {"data_format": fmt})
+        yield Case(
+            f"{shape} {fmt}",
+            {"value": small(rng, shape, dtype), "bias": small(rng, (channels(shape, fmt),), dtype)},
+            {"data_format": fmt},
+        )
 
 
 def bias_reference(a, attr):
@@ -129,7 +149,18 @@ def bias_invalid(dtype):
     yield Case("sizes differ", {"value": x, "bias": x[0, :2]}, {"data_format": "NHWC"})
 
 
-add(Row("BiasAdd", FLOATS, bias_cases, bias_reference, tol=float_tol(0.5), grad=("value", "bias"), grad_eps=64, invalid=bias_invalid))
+add(
+    Row(
+        "BiasAdd",
+        FLOATS,
+        bias_cases,
+        bias_reference,
+        tol=float_tol(0.5),
+        grad=("value", "bias"),
+        grad_eps=64,
+        invalid=bias_invalid,
+    )
+)
 
 
 def bias_grad_reference(a, attr):
@@ -166,5 +197,8 @@ def norm_tol(dtype):
 
 
 for version in ("FusedBatchNormV2", "FusedBatchNormV3"):
-    add(Row(version, FLOATS, norm_cases, None, tol=norm_tol, defined=lambda case: 99 if case.attrs["is_training"] else 1))
-
+    add(
+        Row(
+            version, FLOATS, norm_cases, None, tol=norm_tol, defined=lambda case: 99 if case.attrs["is_training"] else 1
+        )
+    )

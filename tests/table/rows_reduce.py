@@ -3,8 +3,22 @@
 import itertools
 
 import numpy as np
-from row import FLOATS, LARGE, Case, Row, Tol, add, finfo, float_tol, is_float, random_shape
-from row import small, special_values, sum_tol, values
+from row import (
+    FLOATS,
+    LARGE,
+    Case,
+    Row,
+    Tol,
+    add,
+    finfo,
+    float_tol,
+    is_float,
+    random_shape,
+    small,
+    special_values,
+    sum_tol,
+    values,
+)
 from scipy import special
 
 AXES = [
@@ -20,14 +34,20 @@ def reduction(op, f, types, sums=True, ulp=2.0, grad=True, magnitude=None, empty
     arg = "input"
 
     def case(dtype, rng, shape, axis, keep, kind=np.int32):
-        return Case(f"{shape} over {axis} keep={keep}", {arg: make(rng, shape, dtype), "axis": np.array(axis, kind)}, {"keep_dims": keep})
+        return Case(
+            f"{shape} over {axis} keep={keep}",
+            {arg: make(rng, shape, dtype), "axis": np.array(axis, kind)},
+            {"keep_dims": keep},
+        )
 
     def cases(dtype, rng):
         for n, (shape, axis) in enumerate(AXES):
             if empty or 0 not in shape:
                 yield case(dtype, rng, shape, axis, False, (np.int32, np.int64)[n % 2])
                 yield case(dtype, rng, shape, axis, True, (np.int64, np.int32)[n % 2])
-        yield Case("axis a scalar", {arg: make(rng, (3, 4), dtype), "axis": np.array(1, np.int32)}, {"keep_dims": False})
+        yield Case(
+            "axis a scalar", {arg: make(rng, (3, 4), dtype), "axis": np.array(1, np.int32)}, {"keep_dims": False}
+        )
         if dtype in ("float32", "bool"):
             yield case(dtype, rng, (LARGE,), (0,), False)
             yield case(dtype, rng, (3, 70001), (1,), False)
@@ -39,13 +59,25 @@ def reduction(op, f, types, sums=True, ulp=2.0, grad=True, magnitude=None, empty
 
     def invalid(dtype):
         x = make(np.random.default_rng(1), (2, 3), dtype)
-        for label, axis in (("out of range", [2]), ("below range", [-3]), ("twice", [1, 1]), ("twice, signs differ", [1, -1])):
+        for label, axis in (
+            ("out of range", [2]),
+            ("below range", [-3]),
+            ("twice", [1, 1]),
+            ("twice, signs differ", [1, -1]),
+        ):
             yield Case(label, {arg: x, "axis": np.array(axis, np.int32)}, {"keep_dims": False})
 
     def specials(dtype):
         if is_float(dtype):
             v = special_values(dtype)
-            for keep in (v, v[np.isfinite(v.astype(np.float64))], v[1:], v[~np.isnan(v.astype(np.float64))], v[:1], v[2:3]):
+            for keep in (
+                v,
+                v[np.isfinite(v.astype(np.float64))],
+                v[1:],
+                v[~np.isnan(v.astype(np.float64))],
+                v[:1],
+                v[2:3],
+            ):
                 if sums and not np.any(~np.isfinite(keep.astype(np.float64))):
                     continue  # the sum of the extremes depends on the order
                 yield Case(f"special {len(keep)}", {arg: keep, "axis": np.array([0], np.int32)}, {"keep_dims": False})
@@ -93,7 +125,9 @@ reduction("Sum", keep_type(np.sum), FLOATS + ("int64",), magnitude=np.sum)
 reduction("Mean", mean, FLOATS, magnitude=mean)
 reduction("Prod", keep_type(np.prod), FLOATS + ("int64",), magnitude=np.prod, make=factors, eps=600)
 reduction("EuclideanNorm", euclid, FLOATS, magnitude=euclid)
-reduction("Max", lambda x, **k: np.max(x, initial=lowest(x, False), **k), FLOATS + ("int64",), sums=False, ulp=0, make=values)
+reduction(
+    "Max", lambda x, **k: np.max(x, initial=lowest(x, False), **k), FLOATS + ("int64",), sums=False, ulp=0, make=values
+)
 reduction("Min", lambda x, **k: np.min(x, initial=lowest(x, True), **k), FLOATS, sums=False, ulp=0, make=values)
 reduction("All", np.all, ("bool",), sums=False, grad=False, make=lambda rng, s, d: rng.random(s) < 0.95)
 reduction("Any", np.any, ("bool",), sums=False, grad=False, make=lambda rng, s, d: rng.random(s) < 0.05)
@@ -101,7 +135,11 @@ reduction("Any", np.any, ("bool",), sums=False, grad=False, make=lambda rng, s, 
 
 def arg_reduction(op, f):
     def make(rng, shape, dtype):
-        return values(rng, shape, dtype) if dtype == "bool" or rng.random() < 0.5 else small(rng, shape, dtype, -3, 4).round()
+        return (
+            values(rng, shape, dtype)
+            if dtype == "bool" or rng.random() < 0.5
+            else small(rng, shape, dtype, -3, 4).round()
+        )
 
     def make_ties(rng, shape, dtype):
         return np.round(make(rng, shape, dtype).astype(np.float64)).astype(values(rng, (), dtype).dtype)
@@ -110,9 +148,17 @@ def arg_reduction(op, f):
         for shape, axis in (((7,), 0), ((7,), -1), ((4, 5), 0), ((4, 5), 1), ((2, 3, 4), -2), ((2, 3, 4, 5), 3), ((1,), 0), ((0, 3), 1), ((3, 1), 1),
                             ((33, 1025), 1), ((1025, 33), 0), ((2, 3, 2, 3, 2), 2)):  # fmt: skip
             for out in ("int32", "int64"):
-                yield Case(f"{shape} on {axis} to {out}", {"input": make_ties(rng, shape, dtype), "dimension": np.array(axis, np.int32)}, {"output_type": out})
+                yield Case(
+                    f"{shape} on {axis} to {out}",
+                    {"input": make_ties(rng, shape, dtype), "dimension": np.array(axis, np.int32)},
+                    {"output_type": out},
+                )
         if dtype == "float32":
-            yield Case("large", {"input": values(rng, (LARGE,), dtype), "dimension": np.array(0, np.int32)}, {"output_type": "int64"})
+            yield Case(
+                "large",
+                {"input": values(rng, (LARGE,), dtype), "dimension": np.array(0, np.int32)},
+                {"output_type": "int64"},
+            )
 
     def invalid(dtype):
         x = values(np.random.default_rng(1), (2, 3), dtype)
@@ -142,7 +188,9 @@ def add_n_cases(dtype, rng):
 
 
 def add_n_invalid(dtype):
-    yield Case("shapes differ", {"inputs": [np.ones((n,), values(np.random.default_rng(0), (), dtype).dtype) for n in (2, 3)]})
+    yield Case(
+        "shapes differ", {"inputs": [np.ones((n,), values(np.random.default_rng(0), (), dtype).dtype) for n in (2, 3)]}
+    )
 
 
 add(Row("AddN", FLOATS + ("int64", "uint32"), add_n_cases, lambda a, _: np.sum(a["inputs"], axis=0, dtype=a["inputs"][0].dtype), grad=("inputs",),
@@ -159,7 +207,11 @@ def softmax_row(op, f, ulp, extra):
 
     def specials(dtype):
         v = special_values(dtype)
-        rows = [np.roll(v, k)[:6] for k in range(len(v))] + [np.zeros(6, v.dtype), np.full(6, -np.inf, v.dtype), np.full(6, np.inf, v.dtype)]
+        rows = [np.roll(v, k)[:6] for k in range(len(v))] + [
+            np.zeros(6, v.dtype),
+            np.full(6, -np.inf, v.dtype),
+            np.full(6, np.inf, v.dtype),
+        ]
         kept = [r for r in rows if not (np.abs(r[np.isfinite(r.astype(np.float64))].astype(np.float64)) > 1e30).any()]
         yield Case("special rows", {"logits": np.stack(kept)})
 
@@ -176,7 +228,10 @@ softmax_row("LogSoftmax", special.log_softmax, 8, 2e-6)
 
 
 def sparse_case(dtype, rng, shape, kind):
-    return Case(f"{shape} {np.dtype(kind).name}", {"features": values(rng, shape, dtype), "labels": rng.integers(0, shape[1], shape[0]).astype(kind)})
+    return Case(
+        f"{shape} {np.dtype(kind).name}",
+        {"features": values(rng, shape, dtype), "labels": rng.integers(0, shape[1], shape[0]).astype(kind)},
+    )
 
 
 def sparse_cases(dtype, rng):
@@ -245,4 +300,3 @@ def l2_cases(dtype, rng):
 
 add(Row("L2Loss", FLOATS, l2_cases, lambda a, _: np.sum(np.square(a["t"])) / 2, tol=sum_tol(16), scale=lambda a, _: np.sum(np.square(a["t"])),
         grad=("t",)))  # fmt: skip
-

@@ -38,7 +38,11 @@ def window_slices(rank, begin, end, strides, masks):
         elif bit["shrink_axis_mask"] >> i & 1:
             index.append(int(b))
         else:
-            index.append(slice(None if bit["begin_mask"] >> i & 1 else int(b), None if bit["end_mask"] >> i & 1 else int(e), int(s)))
+            index.append(
+                slice(
+                    None if bit["begin_mask"] >> i & 1 else int(b), None if bit["end_mask"] >> i & 1 else int(e), int(s)
+                )
+            )
     if Ellipsis not in [x for x in index if x is Ellipsis]:
         index.append(Ellipsis)
     return tuple(index)
@@ -50,7 +54,11 @@ def indices(begin, end, strides, kind):
 
 def strided_cases(dtype, rng):
     for n, (shape, b, e, s, masks) in enumerate(WINDOWS):
-        yield Case(f"{shape}[{b}:{e}:{s}] {masks}", {"input": values(rng, shape, dtype), **indices(b, e, s, (np.int32, np.int64)[n % 2])}, masks)
+        yield Case(
+            f"{shape}[{b}:{e}:{s}] {masks}",
+            {"input": values(rng, shape, dtype), **indices(b, e, s, (np.int32, np.int64)[n % 2])},
+            masks,
+        )
 
 
 def strided_reference(a, attr):
@@ -61,7 +69,15 @@ def strided_invalid(dtype):
     x = values(np.random.default_rng(1), (4, 5), dtype)
     yield Case("stride 0", {"input": x, **indices([0], [2], [0], np.int32)})
     yield Case("too many indices", {"input": x, **indices([0, 0, 0], [1, 1, 1], [1, 1, 1], np.int32)})
-    yield Case("lengths differ", {"input": x, "begin": np.array([0], np.int32), "end": np.array([1, 2], np.int32), "strides": np.array([1], np.int32)})
+    yield Case(
+        "lengths differ",
+        {
+            "input": x,
+            "begin": np.array([0], np.int32),
+            "end": np.array([1, 2], np.int32),
+            "strides": np.array([1], np.int32),
+        },
+    )
     yield Case("index out of range", {"input": x, **indices([7], [8], [1], np.int32)}, {"shrink_axis_mask": 1})
     yield Case("two ellipses", {"input": x, **indices([0, 0], [1, 1], [1, 1], np.int32)}, {"ellipsis_mask": 3})
     yield Case("backwards shrink", {"input": x, **indices([1], [0], [-1], np.int32)}, {"shrink_axis_mask": 1})
@@ -78,10 +94,23 @@ def draw_window(rng):
 
 def strided_fuzz(dtype, rng):
     shape, b, e, s, masks = draw_window(rng)
-    return Case(f"{shape}[{b}:{e}:{s}] {masks}", {"input": values(rng, shape, dtype), **indices(b, e, s, np.int32)}, masks)
+    return Case(
+        f"{shape}[{b}:{e}:{s}] {masks}", {"input": values(rng, shape, dtype), **indices(b, e, s, np.int32)}, masks
+    )
 
 
-add(Row("StridedSlice", BYTES, strided_cases, strided_reference, tol=exact, grad=("input",), invalid=strided_invalid, fuzz=strided_fuzz))
+add(
+    Row(
+        "StridedSlice",
+        BYTES,
+        strided_cases,
+        strided_reference,
+        tol=exact,
+        grad=("input",),
+        invalid=strided_invalid,
+        fuzz=strided_fuzz,
+    )
+)
 
 
 def strided_grad_case(shape, b, e, s, masks, dtype, rng, kind):
@@ -103,7 +132,9 @@ def strided_grad_reference(a, attr):
 
 def strided_grad_invalid(dtype):
     dy = values(np.random.default_rng(1), (3,), dtype)
-    yield Case("gradient of another shape", {"shape": np.array([9], np.int32), **indices([0], [2], [1], np.int32), "dy": dy})
+    yield Case(
+        "gradient of another shape", {"shape": np.array([9], np.int32), **indices([0], [2], [1], np.int32), "dy": dy}
+    )
 
 
 add(Row("StridedSliceGrad", BYTES, strided_grad_cases, strided_grad_reference, tol=exact, grad=("dy",), invalid=strided_grad_invalid,
@@ -117,7 +148,10 @@ SLICES = [((), [], []), ((7,), [2], [3]), ((7,), [7], [0]), ((4, 5), [1, 0], [2,
 def slice_cases(dtype, rng):
     for n, (shape, begin, size) in enumerate(SLICES):
         kind = (np.int32, np.int64)[n % 2]
-        yield Case(f"{shape} from {begin} of {size}", {"input": values(rng, shape, dtype), "begin": np.array(begin, kind), "size": np.array(size, kind)})
+        yield Case(
+            f"{shape} from {begin} of {size}",
+            {"input": values(rng, shape, dtype), "begin": np.array(begin, kind), "size": np.array(size, kind)},
+        )
 
 
 def slice_reference(a, _):
@@ -131,7 +165,17 @@ def slice_invalid(dtype):
         yield Case(label, {"input": x, "begin": np.array(begin, np.int32), "size": np.array(size, np.int32)})
 
 
-add(Row("Slice", FLOATS + ("bool", "int8", "int64"), slice_cases, slice_reference, tol=exact, grad=("input",), invalid=slice_invalid))
+add(
+    Row(
+        "Slice",
+        FLOATS + ("bool", "int8", "int64"),
+        slice_cases,
+        slice_reference,
+        tol=exact,
+        grad=("input",),
+        invalid=slice_invalid,
+    )
+)
 
 PADS = [((), []), ((3,), [(1, 2)]), ((3,), [(0, 0)]), ((2, 3), [(0, 1), (2, 0)]), ((0, 3), [(1, 1), (0, 0)]), ((2, 3, 4), [(1, 1), (0, 0), (2, 3)]),
         ((2, 5, 5, 3), [(0, 0), (1, 2), (3, 1), (0, 0)]), ((2, 1, 2, 1, 2), [(1, 0)] * 5), ((2, 1, 2, 1, 2, 2), [(0, 1)] * 6), ((259, 3), [(5, 6), (1, 1)])]  # fmt: skip
@@ -139,7 +183,10 @@ PADS = [((), []), ((3,), [(1, 2)]), ((3,), [(0, 0)]), ((2, 3), [(0, 1), (2, 0)])
 
 def pad_cases(dtype, rng, value=False):
     for n, (shape, pads) in enumerate(PADS):
-        args = {"input": values(rng, shape, dtype), "paddings": np.array(pads, (np.int32, np.int64)[n % 2]).reshape(len(shape), 2)}
+        args = {
+            "input": values(rng, shape, dtype),
+            "paddings": np.array(pads, (np.int32, np.int64)[n % 2]).reshape(len(shape), 2),
+        }
         yield Case(f"{shape} {pads}", args | ({"constant_values": values(rng, (), dtype)} if value else {}))
 
 
@@ -151,7 +198,11 @@ def pad_invalid(dtype, value=False):
 
 
 def pad_reference(a, _):
-    return np.pad(a["input"], [tuple(p) for p in a["paddings"]], constant_values=a.get("constant_values", 0)) if a["input"].ndim else a["input"]
+    return (
+        np.pad(a["input"], [tuple(p) for p in a["paddings"]], constant_values=a.get("constant_values", 0))
+        if a["input"].ndim
+        else a["input"]
+    )
 
 
 PAD_TYPES = FLOATS + ("bool", "int8", "int64", "uint8")
@@ -162,8 +213,17 @@ add(Row("PadV2", PAD_TYPES, lambda d, rng: pad_cases(d, rng, True), pad_referenc
 
 def mirror_cases(dtype, rng):
     for mode in ("REFLECT", "SYMMETRIC"):
-        for shape, pads in (((5,), [(2, 3)]), ((4, 5), [(0, 3), (2, 1)]), ((2, 6, 5, 3), [(0, 0), (2, 1), (1, 3), (0, 0)]), ((3, 3, 3), [(1, 1)] * 3)):
-            yield Case(f"{shape} {pads} {mode}", {"input": values(rng, shape, dtype), "paddings": np.array(pads, np.int32)}, {"mode": mode})
+        for shape, pads in (
+            ((5,), [(2, 3)]),
+            ((4, 5), [(0, 3), (2, 1)]),
+            ((2, 6, 5, 3), [(0, 0), (2, 1), (1, 3), (0, 0)]),
+            ((3, 3, 3), [(1, 1)] * 3),
+        ):
+            yield Case(
+                f"{shape} {pads} {mode}",
+                {"input": values(rng, shape, dtype), "paddings": np.array(pads, np.int32)},
+                {"mode": mode},
+            )
 
 
 add(Row("MirrorPad", FLOATS, mirror_cases, tol=exact, grad=("input",),
@@ -171,7 +231,16 @@ add(Row("MirrorPad", FLOATS, mirror_cases, tol=exact, grad=("input",),
 
 
 def reverse_cases(dtype, rng):
-    for shape, axis in (((5,), [0]), ((3, 4), [1]), ((3, 4), [0, -1]), ((3, 4), []), ((2, 3, 4), [1]), ((2, 0), [0]), ((2, 3, 2, 3), [0, 2, 3]), ((65, 33, 3), [1])):
+    for shape, axis in (
+        ((5,), [0]),
+        ((3, 4), [1]),
+        ((3, 4), [0, -1]),
+        ((3, 4), []),
+        ((2, 3, 4), [1]),
+        ((2, 0), [0]),
+        ((2, 3, 2, 3), [0, 2, 3]),
+        ((65, 33, 3), [1]),
+    ):
         yield Case(f"{shape} on {axis}", {"tensor": values(rng, shape, dtype), "axis": np.array(axis, np.int32)})
 
 

@@ -1,8 +1,21 @@
 """Element-wise ops of one argument, and their gradient ops."""
 
 import numpy as np
-from row import BITS, FLOATS, LARGE, LENGTHS, SIGNED, Case, Row, add, float_tol, is_float
-from row import random_shape, special_values, values
+from row import (
+    BITS,
+    FLOATS,
+    LARGE,
+    LENGTHS,
+    SIGNED,
+    Case,
+    Row,
+    add,
+    float_tol,
+    is_float,
+    random_shape,
+    special_values,
+    values,
+)
 from scipy import special
 
 SHAPES = [(n,) for n in LENGTHS] + [(), (2, 3, 5), (1, 2, 1, 3, 1, 2, 1), (4, 0, 2)]
@@ -105,10 +118,12 @@ unary("OnesLike", np.ones_like, ALL, ulp=0)
 unary("Snapshot", np.copy, ALL + ("int32",), ulp=0, arg="input", grad=False)
 
 
-def gradient(op, f, names, types=FLOATS, low=-5.0, high=5.0, ulp=4.0, attrs=None, grad=False, signed_zero=False, lows=None):
+def gradient(
+    op, f, names, types=FLOATS, low=-5.0, high=5.0, ulp=4.0, attrs=None, grad=False, signed_zero=False, lows=None
+):
     """A gradient op of two same-shaped arguments: f(first, second)."""
     attr_sets = attrs or [{}]
-    lows = lows or {n: (low, high) for n in names}
+    lows = lows or dict.fromkeys(names, (low, high))
 
     def make(rng, shape, dtype):
         return {n: values(rng, shape, dtype, *lows[n]) for n in names}
@@ -128,7 +143,9 @@ def gradient(op, f, names, types=FLOATS, low=-5.0, high=5.0, ulp=4.0, attrs=None
 
     def invalid(dtype):
         rng = np.random.default_rng(1)
-        yield Case("shapes differ", {n: values(rng, (3 + i,), dtype, *lows[n]) for i, n in enumerate(names)}, attr_sets[0])
+        yield Case(
+            "shapes differ", {n: values(rng, (3 + i,), dtype, *lows[n]) for i, n in enumerate(names)}, attr_sets[0]
+        )
 
     def fuzz(dtype, rng):
         shape = random_shape(rng)

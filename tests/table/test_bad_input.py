@@ -77,10 +77,17 @@ def test_labels_out_of_range(kind, bad, neighbours):
     labels = np.array([0, 1, 2, 3, bad, 0, 1, 2, 3], kind)
     good = np.delete(np.arange(9), 4)
     try:
-        loss, grad = (y.numpy() for y in engine.call(XENT, {"features": engine.to_tensor(x), "labels": engine.to_tensor(labels)}, {}, DEVICE.name))
+        loss, grad = (
+            y.numpy()
+            for y in engine.call(
+                XENT, {"features": engine.to_tensor(x), "labels": engine.to_tensor(labels)}, {}, DEVICE.name
+            )
+        )
     except tf.errors.InvalidArgumentError:
         return  # the CPU kernel's own answer
-    want_loss, want_grad = (y.numpy() for y in engine.call(XENT, {"features": x[good], "labels": labels[good]}, {}, CPU))
+    want_loss, want_grad = (
+        y.numpy() for y in engine.call(XENT, {"features": x[good], "labels": labels[good]}, {}, CPU)
+    )
     assert np.isnan(loss[4])
     assert np.isnan(grad[4]).all()
     np.testing.assert_allclose(loss[good], want_loss, rtol=1e-5, atol=1e-6)

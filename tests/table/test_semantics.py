@@ -99,7 +99,10 @@ def test_nan_and_out_of_range_to_integers(target):
 @pytest.mark.parametrize("target", ["int32", "int64"])
 def test_truncation_is_toward_zero(target):
     needs("Cast", f"float32>{target}")
-    x = np.array([-2.99, -2.5, -1.5, -0.99, -0.5, -0.0, 0.5, 0.99, 1.5, 2.5, 2.99, 16777217.0, -2147483648.0, 2147483520.0], np.float32)
+    x = np.array(
+        [-2.99, -2.5, -1.5, -0.99, -0.5, -0.0, 0.5, 0.99, 1.5, 2.5, 2.99, 16777217.0, -2147483648.0, 2147483520.0],
+        np.float32,
+    )
     np.testing.assert_array_equal(gpu("Cast", {"DstT": target}, x=x), cpu("Cast", {"DstT": target}, x=x))
 
 
@@ -108,7 +111,9 @@ def test_truncation_is_toward_zero(target):
 def test_large_integers_round_to_the_nearest_float(source, target):
     needs("Cast", f"{source}>{target}")
     info = np.iinfo(source)
-    x = np.array([info.max, info.min, 16777217, 16777219, 33554435, 2049, 2051, 65519, 65520, 70000, 257, 259, 0, 1], source)
+    x = np.array(
+        [info.max, info.min, 16777217, 16777219, 33554435, 2049, 2051, 65519, 65520, 70000, 257, 259, 0, 1], source
+    )
     with np.errstate(all="ignore"):
         want = cpu("Cast", {"DstT": target}, x=x).astype(np.float64)
     np.testing.assert_array_equal(gpu("Cast", {"DstT": target}, x=x).astype(np.float64), want)
@@ -118,7 +123,13 @@ def test_int64_arithmetic_uses_all_64_bits():
     x = np.array([2**40 + 3, -(2**41), 2**62, 123456789012345], np.int64)
     y = np.array([2**33 + 5, 2**35 - 1, 3, -98765432109], np.int64)
     with np.errstate(all="ignore"):
-        for op, f in (("AddV2", np.add), ("Sub", np.subtract), ("Mul", np.multiply), ("FloorDiv", np.floor_divide), ("FloorMod", np.mod)):
+        for op, f in (
+            ("AddV2", np.add),
+            ("Sub", np.subtract),
+            ("Mul", np.multiply),
+            ("FloorDiv", np.floor_divide),
+            ("FloorMod", np.mod),
+        ):
             if has(op, "int64"):
                 np.testing.assert_array_equal(gpu(op, x=x, y=y), f(x, y), err_msg=op)
 
@@ -149,14 +160,20 @@ def test_large_reductions():
     x = np.ones(BIG, np.float32)
     assert gpu("Sum", {"keep_dims": False}, input=x, axis=np.array([0], np.int32)) == BIG
     wide = x[: 4096 * 4096].reshape(4096, 4096)
-    np.testing.assert_array_equal(gpu("Sum", {"keep_dims": False}, input=wide, axis=np.array([0], np.int32)), np.full(4096, 4096))
-    np.testing.assert_array_equal(gpu("Sum", {"keep_dims": False}, input=wide[:2000], axis=np.array([1], np.int32)), np.full(2000, 4096))
+    np.testing.assert_array_equal(
+        gpu("Sum", {"keep_dims": False}, input=wide, axis=np.array([0], np.int32)), np.full(4096, 4096)
+    )
+    np.testing.assert_array_equal(
+        gpu("Sum", {"keep_dims": False}, input=wide[:2000], axis=np.array([1], np.int32)), np.full(2000, 4096)
+    )
 
 
 def test_more_rows_than_one_grid_axis():
     """70,000 rows of three: a reduction, a softmax and a cross-entropy that give each row a group."""
     x = np.random.default_rng(0).normal(size=(70_000, 3)).astype(np.float32)
-    np.testing.assert_allclose(gpu("Sum", {"keep_dims": False}, input=x, axis=np.array([1], np.int32)), x.sum(1), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        gpu("Sum", {"keep_dims": False}, input=x, axis=np.array([1], np.int32)), x.sum(1), rtol=1e-5, atol=1e-5
+    )
     if has("Softmax", "float32"):
         np.testing.assert_allclose(gpu("Softmax", logits=x), cpu("Softmax", logits=x), rtol=1e-4)
     labels = np.arange(70_000, dtype=np.int64) % 3
@@ -187,7 +204,9 @@ def test_max_pool_over_channels():
         error = engine.error_of("MaxPool", case, DEVICE.name)
         assert error in (None, tf.errors.UnimplementedError)
         if error is None:
-            np.testing.assert_array_equal(engine.on_device(TABLE["MaxPool"], case)[0], engine.on_cpu(TABLE["MaxPool"], case)[0])
+            np.testing.assert_array_equal(
+                engine.on_device(TABLE["MaxPool"], case)[0], engine.on_cpu(TABLE["MaxPool"], case)[0]
+            )
     else:
         assert engine.error_of("MaxPool", case, DEVICE.name) is want
 
@@ -230,7 +249,9 @@ def test_views_at_odd_offsets():
         for i, row in enumerate(tf.unstack(x)):
             np.testing.assert_array_equal((row + 1.0).numpy(), np.arange(9) + 9 * i + 1)
         for i in range(7):
-            np.testing.assert_array_equal(tf.nn.relu(x[i:]).numpy(), np.arange(7 * 9, dtype=np.float32).reshape(7, 9)[i:])
+            np.testing.assert_array_equal(
+                tf.nn.relu(x[i:]).numpy(), np.arange(7 * 9, dtype=np.float32).reshape(7, 9)[i:]
+            )
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 7, 9, 17, 33, 63, 65])
@@ -243,7 +264,10 @@ def test_narrow_types_write_only_their_own_bytes(n, dtype):
     else:
         needs("AddV2", dtype)
         x = np.arange(n).astype(dtype)
-        np.testing.assert_array_equal(gpu("AddV2", x=x, y=np.array(250 if dtype != "int8" else 120, dtype)), (x + np.array(250 if dtype != "int8" else 120, dtype)).astype(dtype))
+        np.testing.assert_array_equal(
+            gpu("AddV2", x=x, y=np.array(250 if dtype != "int8" else 120, dtype)),
+            (x + np.array(250 if dtype != "int8" else 120, dtype)).astype(dtype),
+        )
 
 
 def test_functions_loops_and_conditions():

@@ -105,7 +105,10 @@ def gradients_of(row, case, device, upstream, wide):
         return engine.to_tensor(v.astype(np.float64) if wide and is_float(engine.type_name(v)) else v)
 
     args = {k: tensor(v) for k, v in case.args.items()}
-    attrs = {k: tf.float64 if wide and k in ("Tout", "dtype", "DstT") and is_float(str(v)) else v for k, v in case.attrs.items()}
+    attrs = {
+        k: tf.float64 if wide and k in ("Tout", "dtype", "DstT") and is_float(str(v)) else v
+        for k, v in case.attrs.items()
+    }
     with tf.device(device), tf.GradientTape() as tape:
         watched = {n: args[n] for n in row.grad}
         tape.watch(list(watched.values()))

@@ -92,20 +92,26 @@ def test_initial_value_and_destruction():
 def raised(f):
     try:
         f()
-    except Exception as e:  # noqa: BLE001: the class is the result
+    except Exception as e:  # the class is the result
         return type(e)
     return None
 
 
 @pytest.mark.parametrize("op", ["AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"])
-@pytest.mark.parametrize("value", [np.ones(4, np.float32), np.ones((3, 1), np.float32), np.float32(1)], ids=["longer", "rank", "scalar"])
+@pytest.mark.parametrize(
+    "value", [np.ones(4, np.float32), np.ones((3, 1), np.float32), np.float32(1)], ids=["longer", "rank", "scalar"]
+)
 def test_wrong_shapes(op, value):
     """A value of another shape: whatever the CPU kernel makes of it."""
 
     def attempt(device):
         with tf.device(device):
             v = tf.Variable(tf.ones([3]))
-            getattr(tf.raw_ops, op)(resource=v.handle, value=engine.to_tensor(value), **({"validate_shape": True} if op == "AssignVariableOp" else {}))
+            getattr(tf.raw_ops, op)(
+                resource=v.handle,
+                value=engine.to_tensor(value),
+                **({"validate_shape": True} if op == "AssignVariableOp" else {}),
+            )
             return v.read_value().numpy()
 
     assert raised(lambda: attempt(engine.DEVICE.name)) is raised(lambda: attempt(engine.CPU))

@@ -23,10 +23,24 @@ class Runs:
         return self.done[key]
 
     def run(self, spec, gpu, environment):
-        env = {**os.environ, "ANVIL_SOFTWARE_DEVICE": "1", "ANVIL_GUARD": "1", "TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "0", **environment}
+        env = {
+            **os.environ,
+            "ANVIL_SOFTWARE_DEVICE": "1",
+            "ANVIL_GUARD": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            "TF_ENABLE_ONEDNN_OPTS": "0",
+            **environment,
+        }
         if not gpu:
             env["ANVIL_DEVICE"] = "none"
-        done = subprocess.run([sys.executable, str(PROGRAM), json.dumps(spec)], env=env, capture_output=True, text=True, timeout=600, check=False)
+        done = subprocess.run(
+            [sys.executable, str(PROGRAM), json.dumps(spec)],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
         lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
         assert done.returncode == 0 and lines, f"{spec} ended with {done.returncode}\n{done.stderr[-4000:]}"
         result = json.loads(lines[-1].removeprefix("RESULT "))

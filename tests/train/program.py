@@ -55,7 +55,9 @@ OPTIMIZERS = {
 def build(spec):
     keras.utils.set_random_seed(7)
     keras.config.set_dtype_policy(spec.get("policy", "float32"))
-    model = keras.Sequential([layers.Input((8, 8, 1)), *BODIES[spec.get("body", "plain")](), layers.Activation("linear", dtype="float32")])
+    model = keras.Sequential(
+        [layers.Input((8, 8, 1)), *BODIES[spec.get("body", "plain")](), layers.Activation("linear", dtype="float32")]
+    )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     options = {k: spec[k] for k in ("run_eagerly", "jit_compile", "steps_per_execution") if k in spec}
     model.compile(optimizer=OPTIMIZERS[spec.get("optimizer", "adam")](), loss=loss, metrics=["accuracy"], **options)
@@ -98,7 +100,11 @@ def fit(spec):
     data = tf.data.Dataset.from_tensor_slices((x, y)).batch(batch, drop_remainder=True).repeat()
     model, losses = build(spec), Losses()
     model.fit(data, epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[losses])
-    out = {"losses": losses.values, "bits": bits(model), "weights_on": sorted({v.value.device.split(":", 4)[-1] for v in model.variables})}
+    out = {
+        "losses": losses.values,
+        "bits": bits(model),
+        "weights_on": sorted({v.value.device.split(":", 4)[-1] for v in model.variables}),
+    }
     if spec.get("evaluate"):
         loss, accuracy = model.evaluate(xt, yt, batch_size=100, verbose=0)
         logits = model.predict(xt, batch_size=64, verbose=0)
@@ -125,7 +131,9 @@ def save_and_load(spec):
         model.save(f"{folder}/m.keras")
         whole = keras.models.load_model(f"{folder}/m.keras")
         saved = float(np.max(np.abs(whole.predict(xt[:64], verbose=0) - before)))
-        same_state = [np.array_equal(a, b) for a, b in zip(whole.optimizer.variables, model.optimizer.variables, strict=True)]
+        same_state = [
+            np.array_equal(a, b) for a, b in zip(whole.optimizer.variables, model.optimizer.variables, strict=True)
+        ]
         a = model.fit(x[:320], y[:320], batch_size=32, shuffle=False, verbose=0).history["loss"]
         b = whole.fit(x[:320], y[:320], batch_size=32, shuffle=False, verbose=0).history["loss"]
     return {"weights": weights, "whole": saved, "optimizer": all(same_state), "continued": [a, b]}
@@ -186,7 +194,9 @@ def drop_models(spec):
         if (n + 1) % 10 == 0:
             keras.backend.clear_session()
             gc.collect()
-            left.append({"device": device_bytes()["current"], "driver": counters().get("device_bytes", 0), "host": resident()})
+            left.append(
+                {"device": device_bytes()["current"], "driver": counters().get("device_bytes", 0), "host": resident()}
+            )
     return {"left": left}
 
 

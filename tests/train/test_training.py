@@ -48,7 +48,9 @@ def test_losses_follow_the_cpu(gpu, cpu, name):
     assert np.isfinite(got).all()
     assert gpu[name]["weights_on"] and all("GPU" in d for d in gpu[name]["weights_on"]), gpu[name]["weights_on"]
     worst = np.max(np.abs(got - want) / np.abs(want))
-    assert worst <= CLOSE.get(name, 1e-3), f"{name}: losses differ by {worst:.2e} relative at step {np.argmax(np.abs(got - want) / want)}"
+    assert worst <= CLOSE.get(name, 1e-3), (
+        f"{name}: losses differ by {worst:.2e} relative at step {np.argmax(np.abs(got - want) / want)}"
+    )
 
 
 def test_two_runs_have_the_same_bits(run, gpu):
