@@ -48,25 +48,21 @@ def in_order(keys):
     return sorted(keys, key=lambda k: [TYPE_ORDER.index(part) for part in k.split(">")])
 
 
-def error_text(measured: dict[str, dict]) -> str:
-    """One entry for all exact types, one for each of the others."""
-    parts, exact = [], []
-    for key in in_order(measured):
-        entry = measured[key]
-        if entry["unit"] == "exact" or entry["error"] == 0.0:
+def error_text(keys: list[str], measured: dict[str, dict]) -> str:
+    """Types with an error first, then the exact ones in one word, then those that no test has measured."""
+    parts, exact, unknown = [], [], []
+    for key in keys:
+        entry = measured.get(key)
+        if entry is None:
+            unknown.append(key)
+        elif entry["unit"] == "exact" or entry["error"] == 0.0:
             exact.append(key)
         else:
             parts.append(f"{key} {entry['error']:.2g} {entry['unit']}")
-    if exact:
-        everything = len(exact) == len(measured)
-        parts.append(
-            "exact"
-            if everything
-            else f"exact: {', '.join(exact)}"
-            if len(exact) < 6
-            else f"exact: {len(exact)} other types"
-        )
-    return "; ".join(parts[:12]) + (f"; {len(parts) - 12} more" if len(parts) > 12 else "")
+    for word, group in (("exact", exact), ("not measured", unknown)):
+        if group:
+            parts.append(word if len(group) == len(keys) else f"{word}: {' '.join(group)}")
+    return "; ".join(parts)
 
 
 def main() -> int:
@@ -92,9 +88,7 @@ def main() -> int:
         if op in TABLE:
             keys = in_order(engine.registered_keys(TABLE[op]))
             pairs += len(keys)
-            lines.append(
-                f"| `{op}` | {' '.join(keys)} | {error_text({k: measured.get(op, {}).get(k, {'unit': 'not measured', 'error': -1}) for k in keys})} |"
-            )
+            lines.append(f"| `{op}` | {' '.join(keys)} | {error_text(keys, measured.get(op, {}))} |")
     device = tensorflow_anvil.devices()[0]["name"]
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(HEAD.format(device=device, count=len(lines), pairs=pairs) + "\n".join(lines) + "\n")
