@@ -1,0 +1,74 @@
+// What all parts of one open device share.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "drv/faults.h"
+#include "drv/pack.h"
+#include "drv/vulkan/adapter.h"
+#include "drv/vulkan/device.h"
+#include "drv/vulkan/instance.h"
+#include "drv/vulkan/vk.h"
+
+namespace anvil::vulkan {
+
+// The first fault found after the fact.  It stays: every later call reports it.
+class Sticky {
+ public:
+  bool set() const { return set_.load(std::memory_order_acquire); }
+  void check() const {
+    if (set()) [[unlikely]]
+      throw_it();
+  }
+  void raise(const Error& error);  // the first one counts; logged
+  std::string message() const;
+
+ private:
+  [[noreturn]] void throw_it() const;
+  std::atomic<bool> set_{false};
+  mutable std::mutex lock_;
+  Error error_{Code::internal, ""};
+};
+
+// A queue is used by several streams; Vulkan wants calls on it one at a time.
+struct Queue {
+  VkQueue handle = VK_NULL_HANDLE;
+  uint32_t family = 0;
+  std::mutex lock;
+};
+
+struct Context {
+  Context(std::shared_ptr<Instance> instance, Adapter adapter, Config config);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  // Host-visible or device memory bound to a new buffer; the pair is the caller's to destroy.
+  struct Memory {
+    VkBuffer buffer = VK_NULL_HANDLE;
+    VkDeviceMemory memory = VK_NULL_HANDLE;
+    std::byte* host = nullptr;  // if the type is host visible and `map` was asked for
+    uint64_t device = 0;        // device address
+    uint64_t bytes = 0;
+  };
+  Memory make_memory(uint64_t bytes, uint32_t type, bool map);
+  void destroy_memory(const Memory& memory);
+  const Pack& pack() const { return config.pack ? *config.pack : default_pack(); }
+
+  std::shared_ptr<Instance> instance;
+  Adapter adapter;
+  Config config;
+  Faults faults;
+  Sticky sticky;
+  VkDevice device = VK_NULL_HANDLE;
+  VolkDeviceTable vk{};
+  Queue compute, transfer;                   // transfer.handle is null where there is no copy queue
+  VkPipelineLayout layout = VK_NULL_HANDLE;  // of every kernel: 128 bytes of push constants
+  bool direct_write = false, direct_read = false;
+};
+
+inline constexpr uint32_t kPushBytes = 128;  // what every Vulkan device offers
+
+}  // namespace anvil::vulkan

@@ -1,0 +1,157 @@
+#include "drv/vulkan/device.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
+#include "base/counters.h"
+#include "base/log.h"
+#include "drv/vulkan/context.h"
+#include "drv/vulkan/memory.h"
+#include "drv/vulkan/pipeline.h"
+#include "drv/vulkan/registry.h"
+#include "drv/vulkan/stream.h"
+
+namespace anvil::vulkan {
+namespace {
+
+class VulkanDevice final : public Device {
+ public:
+  VulkanDevice(std::shared_ptr<Instance> instance, Adapter adapter, const Config& config)
+      : context_(std::move(instance), std::move(adapter), config), memory_(context_), pipelines_(context_) {
+    context_.adapter.caps.memory = memory_.info().total;
+  }
+  ~VulkanDevice() override { context_.vk.vkDeviceWaitIdle(context_.device); }
+
+  const Caps& caps() const override { return context_.adapter.caps; }
+  MemoryInfo memory() override {
+    memory_.reap();
+    return memory_.info();
+  }
+  void* allocate(uint64_t bytes) override;
+  void free(void* address) override;
+  std::unique_ptr<Stream> stream(StreamKind kind) override {
+    context_.sticky.check();
+    return std::make_unique<VulkanStream>(context_, memory_, registry_, kind);
+  }
+  const Kernel& kernel(std::string_view name) override { return pipelines_.get(name); }
+  std::string error() override { return context_.sticky.message(); }
+
+ private:
+  bool wait_for_frees();
+  Context context_;
+  Registry registry_;
+  Memory memory_;
+  Pipelines pipelines_;
+};
+
+void* VulkanDevice::allocate(uint64_t bytes) {
+  context_.sticky.check();
+  memory_.reap();
+  try {
+    return memory_.allocate(bytes);
+  } catch (const Error& e) {
+    if (e.code != Code::resource_exhausted || !wait_for_frees()) throw;
+  }
+  return memory_.allocate(bytes);
+}
+
+// Freed memory may still be in use by work on the way.  Rather than fail, wait for it.
+bool VulkanDevice::wait_for_frees() {
+  if (memory_.pending().empty()) return false;
+  registry_.flush_all();
+  add(Counter::waits);
+  constexpr double kSeconds = 60;
+  for (const Hold& h : memory_.pending()) h.timeline->wait(h.value, kSeconds);
+  memory_.reap();
+  return true;
+}
+
+void VulkanDevice::free(void* address) {
+  if (!address) return;
+  const auto region = memory_.forget(address);
+  require(region.has_value(), Code::internal, "free of ", address, ", which is not an allocation of this device");
+  std::vector<Hold> holds;
+  for (auto& [timeline, value] : registry_.users({region->device, region->device + region->bytes, true}))
+    holds.push_back({std::move(timeline), value});
+  memory_.release(*region, std::move(holds));
+  memory_.reap();
+}
+
+std::string lower(std::string s) {
+  std::transform(s.begin(), s.end(), s.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return s;
+}
+
+// Is device `index` of the usable ones the one that ANVIL_DEVICE names?
+bool chosen(const std::string& wish, size_t index, const Caps& caps) {
+  if (wish.empty()) return true;
+  size_t number = 0;
+  const auto end = wish.data() + wish.size();
+  if (std::from_chars(wish.data(), end, number) == std::from_chars_result{end, std::errc{}}) return number == index;
+  return lower(caps.name).find(lower(wish)) != std::string::npos;
+}
+
+void plan_as(const std::string& kind, Caps& caps) {
+  if (kind.empty()) return;
+  if (kind == "discrete") caps.kind = DeviceKind::discrete;
+  else if (kind == "integrated") caps.kind = DeviceKind::integrated;
+  else if (kind == "cpu") caps.kind = DeviceKind::cpu;
+  else log_once(LogKind::warn, str("ANVIL_PLAN_AS=", kind, " is ignored: expected discrete, integrated or cpu"));
+}
+
+// Usable devices, best first; what was passed over is explained in `notes`.
+std::vector<Adapter> usable(const Instance& instance, const Config& config, std::string& notes) {
+  std::vector<Adapter> out;
+  for (const VkPhysicalDevice gpu : instance.gpus()) {
+    Adapter a = inspect(gpu, instance.handle());
+    const auto note = [&](const std::string& why) { notes += str(notes.empty() ? "" : "; ", a.caps.name, ": ", why); };
+    if (!a.declined.empty()) note(a.declined);
+    else if (a.caps.cpu_type() && !config.options.software_device)
+      note("software devices are slower than the CPU itself and offered only with ANVIL_SOFTWARE_DEVICE=1");
+    else out.push_back(std::move(a));
+  }
+  std::stable_sort(out.begin(), out.end(), [](const Adapter& a, const Adapter& b) {
+    return a.caps.kind != b.caps.kind ? a.caps.kind < b.caps.kind : a.heap_bytes > b.heap_bytes;
+  });
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<Device>> open_devices(const Config& config, std::string& why) {
+  std::vector<std::unique_ptr<Device>> devices;
+  why.clear();
+  if (config.options.device == "none") {
+    why = "ANVIL_DEVICE=none";
+    return devices;
+  }
+  try {
+    const auto instance = std::make_shared<Instance>(config.options.validate);
+    std::vector<Adapter> adapters = usable(*instance, config, why);
+    for (size_t i = 0; i < adapters.size(); ++i) {
+      if (!chosen(config.options.device, i, adapters[i].caps)) continue;
+      plan_as(config.options.plan_as, adapters[i].caps);
+      const std::string name = adapters[i].caps.name;
+      try {
+        devices.push_back(std::make_unique<VulkanDevice>(instance, std::move(adapters[i]), config));
+      } catch (const std::exception& e) {
+        why += str(why.empty() ? "" : "; ", name, ": ", e.what());
+      }
+    }
+    if (devices.empty() && !adapters.empty() && why.empty())
+      why = str("ANVIL_DEVICE=", config.options.device, " names none of the ", adapters.size(), " Vulkan devices");
+    if (devices.empty() && why.empty()) why = "no Vulkan device was found; install your GPU's Vulkan driver";
+  } catch (const std::exception& e) {
+    why = e.what();
+  }
+  return devices;
+}
+
+std::vector<std::unique_ptr<Device>> open_devices(std::string& why) {
+  Config config;
+  config.options = options();
+  return open_devices(config, why);
+}
+
+}  // namespace anvil::vulkan

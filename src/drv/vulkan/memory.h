@@ -1,0 +1,64 @@
+// Device memory: allocations, the addresses handed out for them, and their return.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "drv/regions.h"
+#include "drv/vulkan/context.h"
+#include "drv/vulkan/timeline.h"
+
+namespace anvil::vulkan {
+
+// A point of a stream that must be reached before memory is given back.
+struct Hold {
+  std::shared_ptr<Timeline> timeline;
+  uint64_t value;
+};
+
+// Thread-safe.
+class Memory {
+ public:
+  explicit Memory(Context& context);
+  ~Memory();  // no work may be running
+
+  // Throws resource_exhausted with sizes.  Does not wait for freed memory; see pending().
+  void* allocate(uint64_t bytes);
+  // Takes the region out of the table; nullopt if `address` is not the start of an allocation.
+  std::optional<Region> forget(void* address) { return table_.remove(reinterpret_cast<uintptr_t>(address)); }
+  // Gives a forgotten region's memory back once all holds are reached.
+  void release(const Region& region, std::vector<Hold> holds);
+  // Gives back what is due.  Never blocks on the GPU.
+  void reap();
+  // The holds of all memory that waits to be given back; empty if none does.
+  std::vector<Hold> pending();
+
+  const RegionTable& table() const { return table_; }
+  MemoryInfo info();
+
+ private:
+  struct Allocation {
+    Context::Memory memory;
+    void* guard = nullptr;  // reserved, inaccessible address range, or nullptr
+    uint64_t guard_bytes = 0;
+  };
+  struct Dying {
+    uintptr_t begin;
+    std::vector<Hold> holds;
+  };
+  void check_limit(uint64_t bytes);
+  void destroy(uintptr_t begin);  // lock held
+  void close(const Allocation& a);
+
+  Context& context_;
+  RegionTable table_;
+  std::mutex lock_;
+  std::unordered_map<uintptr_t, Allocation> live_;  // by address handed out; includes the dying
+  std::vector<Dying> dying_;
+  uint64_t live_bytes_ = 0;
+};
+
+}  // namespace anvil::vulkan
