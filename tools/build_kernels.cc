@@ -6,6 +6,10 @@
 // One entry point a module (together, Metal numbers buffers on and every kernel declares all group-shared arrays).  A
 // variant is compiled again only if its module, a module that it imports, the compiler or this builder changed: its
 // result is kept in the cache folder under a hash of all of these.
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdio>
 #include <exception>
@@ -117,6 +121,21 @@ std::vector<std::string> variant_names(const Arguments& a) {
   return {names.begin(), names.end()};
 }
 
+// Builds of several folders may share a cache: the second waits and finds the first one's results.
+class CacheLock {
+ public:
+  explicit CacheLock(const fs::path& folder)
+      : fd_(open((folder / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
+    require(fd_ >= 0 && flock(fd_, LOCK_EX) == 0, Code::internal, "cannot lock ", folder.string());
+  }
+  ~CacheLock() { close(fd_); }
+  CacheLock(const CacheLock&) = delete;
+  CacheLock& operator=(const CacheLock&) = delete;
+
+ private:
+  int fd_;
+};
+
 // Compiles the jobs on all threads; a thread takes a run of jobs of one module at a time, since loading and checking a
 // module costs as much as several variants.
 void compile_all(const std::vector<Job>& jobs, const Arguments& a) {
@@ -155,6 +174,7 @@ void build(const Arguments& a) {
   require(!a.kernels.empty() && !a.cache.empty() && !a.out.empty(), Code::invalid_argument,
           "--kernels, --cache and --out are needed");
   fs::create_directories(a.cache);
+  const CacheLock lock(a.cache);
   Sources sources(a.kernels);
   std::map<std::string, uint64_t> module_hash;
   std::vector<Job> all, stale;
