@@ -1,31 +1,113 @@
-// Unary maths, y[i] = f(x[i]).  The bodies are in kernels/unary.slang; to add an op, add one struct there, one row here
-// and one row in tests/table/.
-#include "ops/op.h"
+// Maths of one operand, y[i] = f(x[i]).  The bodies are in kernels/unary.slang; to add an op, add one struct there, one
+// row here and one row in tests/table/.
+#include "ops/pair.h"
 
 namespace anvil::ops {
 namespace {
 
-constexpr uint32_t kGroup = 256, kPerThread = 4;  // as in unary.slang
+struct Alpha final : State {
+  explicit Alpha(float a) : alpha(a) {}
+  float alpha;
+};
+std::unique_ptr<State> read_alpha(const Attrs& attrs) { return std::make_unique<Alpha>(attrs.real("alpha")); }
 
-std::string variant(const OpSpec& op, DType t) {
-  return str("unary/unary<", op.kernel, ",", slang_name(t), ">");
+Functor maths(const OpSpec& op, DType t) {
+  if (is_float(t)) return {"unary", str("Float<", op.kernel, ",", slang_name(t), ">")};
+  return {"unary", str("Int<Int", op.kernel, ",", slang_name(t), ">")};
 }
+Functor wrapping(const OpSpec& op, DType t) { return maths(op, is_float(t) ? t : unsigned_of(t)); }
+Functor test(const OpSpec& op, DType t) { return {"unary", str("Test<", op.kernel, ",", slang_name(t), ">")}; }
+Functor bits(const OpSpec& op, DType t) { return {"unary", str(op.kernel, "<", slang_name(unsigned_of(t)), ">")}; }
+
+using NameOf = Functor (*)(const OpSpec&, DType);
+
+template <NameOf name>
 void variants(const OpSpec& op, std::vector<std::string>& names) {
-  for (DType t : op.types) names.push_back(variant(op, t));
+  for (const DType t : op.types) map_variants(name(op, t), names);
 }
-
-void run(Call& call, const OpSpec& op, const State*) {
+template <NameOf name>
+void run(Call& call, const OpSpec& op, const State* state) {
   const Tensor x = call.input(0);
   const Tensor y = call.output_reusing(0, {0}, x.type, x.shape);
-  if (y.size() == 0) return;
-  require(y.size() <= UINT32_MAX, Code::unimplemented, op.name, ": tensors over 2^32 elements are not supported");
-  struct { uint32_t count; } params{static_cast<uint32_t>(y.size())};
-  call.stream().launch(call.kernel(variant(op, x.type)), Grid::line(div_up(y.size(), kGroup * kPerThread)),
-                       {read(x), write(y)}, params);
+  launch_map(call, name(op, x.type), x, y, state ? static_cast<const Alpha*>(state)->alpha : 0);
+}
+void run_test(Call& call, const OpSpec& op, const State*) {
+  const Tensor x = call.input(0);
+  launch_map(call, test(op, x.type), x, call.output(0, DType::boolean, x.shape));
 }
 
+void not_variants(const OpSpec& op, std::vector<std::string>& names) { map_variants({"unary", op.kernel}, names); }
+void run_not(Call& call, const OpSpec& op, const State*) {
+  const Tensor x = call.input(0);
+  launch_map(call, {"unary", op.kernel}, x, call.output_reusing(0, {0}, DType::boolean, x.shape));
+}
+
+// Ops that change nothing for their types: the output is the input.
+void run_same(Call& call, const OpSpec&, const State*) {
+  const Tensor x = call.input(0);
+  call.output_alias(0, 0, x.shape);
+}
+
+constexpr auto kRun = run<maths>;
+constexpr auto kVariants = variants<maths>;
+constexpr auto kRunWrapping = run<wrapping>;
+constexpr auto kWrapping = variants<wrapping>;
+
+const std::vector<DType> kHalfAndSingle = {DType::f32, DType::f16};
+const std::vector<DType> kSigned = {DType::i8, DType::i16, DType::i64};
+const std::vector<DType> kUnsigned = {DType::u8, DType::u16, DType::u32, DType::u64};
+const std::vector<DType> kFloatAndSigned = join({kFloats, kSigned});
+
 const Family unary{
-    {"Relu", kFloats, run, "Relu", variants},
+    {"Relu", kFloatAndSigned, kRun, "Relu", kVariants},
+    {"Relu", kUnsigned, run_same},
+    {"Relu6", kFloats, kRun, "Relu6", kVariants},
+    {"LeakyRelu", kFloats, kRun, "LeakyRelu", kVariants, read_alpha},
+    {"Elu", kFloats, kRun, "Elu", kVariants},
+    {"Selu", kFloats, kRun, "Selu", kVariants},
+    {"Sigmoid", kFloats, kRun, "Sigmoid", kVariants},
+    {"Softplus", kFloats, kRun, "Softplus", kVariants},
+    {"Softsign", kFloats, kRun, "Softsign", kVariants},
+
+    {"Neg", kFloatAndSigned, kRunWrapping, "Neg", kWrapping},
+    {"Square", join({kFloats, kDeviceInts}), kRunWrapping, "Square", kWrapping},
+    {"Abs", kFloatAndSigned, kRun, "Abs", kVariants},
+    {"Sign", kFloatAndSigned, kRun, "Sign", kVariants},
+    {"Reciprocal", join({kFloats, {DType::i64}}), kRun, "Reciprocal", kVariants},
+    {"Inv", join({kFloats, {DType::i64}}), kRun, "Reciprocal", kVariants},
+    {"Floor", kFloats, kRun, "Floor", kVariants},
+    {"Ceil", kFloats, kRun, "Ceil", kVariants},
+    {"Round", kFloats, kRun, "Round", kVariants},
+    {"Round", {DType::i32, DType::i64}, run_same},
+    {"Rint", kHalfAndSingle, kRun, "Round", kVariants},
+
+    {"Sqrt", kFloats, kRun, "Sqrt", kVariants},
+    {"Rsqrt", kFloats, kRun, "Rsqrt", kVariants},
+    {"Exp", kFloats, kRun, "Exp", kVariants},
+    {"Expm1", kFloats, kRun, "Expm1", kVariants},
+    {"Log", kFloats, kRun, "Log", kVariants},
+    {"Log1p", kFloats, kRun, "Log1p", kVariants},
+
+    {"Sin", kFloats, kRun, "Sin", kVariants},
+    {"Cos", kFloats, kRun, "Cos", kVariants},
+    {"Tan", kFloats, kRun, "Tan", kVariants},
+    {"Asin", kFloats, kRun, "Asin", kVariants},
+    {"Acos", kFloats, kRun, "Acos", kVariants},
+    {"Atan", kFloats, kRun, "Atan", kVariants},
+    {"Sinh", kFloats, kRun, "Sinh", kVariants},
+    {"Cosh", kFloats, kRun, "Cosh", kVariants},
+    {"Tanh", kFloats, kRun, "Tanh", kVariants},
+    {"Asinh", kFloats, kRun, "Asinh", kVariants},
+    {"Acosh", kFloats, kRun, "Acosh", kVariants},
+    {"Atanh", kFloats, kRun, "Atanh", kVariants},
+    {"Erf", kFloats, kRun, "Erf", kVariants},
+    {"Erfc", kFloats, kRun, "Erfc", kVariants},
+
+    {"IsNan", kFloats, run_test, "IsNan", variants<test>},
+    {"IsInf", kFloats, run_test, "IsInf", variants<test>},
+    {"IsFinite", kFloats, run_test, "IsFinite", variants<test>},
+    {"LogicalNot", {}, run_not, "LogicalNot", not_variants},
+    {"Invert", join({kDeviceInts, {DType::i32}}), run<bits>, "Invert", variants<bits>},
 };
 
 }  // namespace

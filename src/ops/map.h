@@ -1,0 +1,54 @@
+// Launches of the element-wise kernels (kernels/map.slang): y[i] = F(x[i]) and y[i] = F(a[i], b[i]).  A functor is
+// named as in its module, e.g. "Float<Relu,F32>".
+#pragma once
+#include <string>
+#include <vector>
+
+#include "ops/op.h"
+#include "ops/strided.h"
+
+namespace anvil::ops {
+
+inline constexpr uint32_t kMapGroup = 256;  // threads in a group, as in map.slang
+inline constexpr int kBroadcastRank = 5;    // axes the broadcast kernels walk
+
+struct Functor {
+  const char* module;  // "unary"
+  std::string name;    // "Float<Relu,F32>"
+};
+
+// ---- plans: pure ----
+// How `count` elements are shared between the two forms: the first `chunks` * `lanes` go by whole chunks of 8 bytes of
+// the widest tensor, the others one by one.
+struct MapPlan {
+  uint64_t chunks = 0;
+  uint32_t lanes = 1;
+  uint64_t rest = 0;  // elements after the chunks
+};
+// `aligned`: every tensor starts at a multiple of its chunk.
+MapPlan plan_map(uint64_t count, uint32_t widest_bytes, bool aligned);
+
+enum class PairForm : uint8_t { flat, scalar_a, scalar_b, broadcast, expand };
+struct PairPlan {
+  PairForm form = PairForm::flat;  // expand: more axes than kBroadcastRank, the operands are spread out beforehand
+  Axes axes;                       // for broadcast: operand 0 is a, 1 is b
+};
+// `scalar_forms`: whether the functor was built for one-element operands.
+PairPlan plan_pair(const Shape& a, const Shape& b, const Shape& y, bool scalar_forms);
+
+// ---- launches ----
+void map_variants(const Functor& f, std::vector<std::string>& names);
+// y and x have the same number of elements; y may be x where their elements are equally wide.
+void launch_map(Call& call, const Functor& f, const Tensor& x, const Tensor& y, float parameter = 0);
+
+void pair_variants(const Functor& f, bool scalar_forms, std::vector<std::string>& names);
+// a and b broadcast to y; y may be a or b where their shapes and widths agree.
+void launch_pair(Call& call, const Functor& f, bool scalar_forms, const Tensor& a, const Tensor& b, const Tensor& y,
+                 float parameter = 0);
+
+// Throws unimplemented for more elements than 32-bit indices reach.
+void require_indexable(const char* op, const Tensor& t);
+// The part of `t` from element `first` on, as one axis.
+Tensor tail(const Tensor& t, uint64_t first);
+
+}  // namespace anvil::ops

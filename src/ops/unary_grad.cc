@@ -1,0 +1,45 @@
+// Gradients of the ops in unary.cc: two operands of one shape, (gradients, features) or (y, dy) as each op orders them.
+// The bodies are in kernels/binary.slang.
+#include "ops/pair.h"
+
+namespace anvil::ops {
+namespace {
+
+struct Alpha final : State {
+  explicit Alpha(float a) : alpha(a) {}
+  float alpha;
+};
+std::unique_ptr<State> read_alpha(const Attrs& attrs) { return std::make_unique<Alpha>(attrs.real("alpha")); }
+
+Functor functor(const OpSpec& op, DType t) { return {"binary", str("Float<", op.kernel, ",", slang_name(t), ">")}; }
+
+void variants(const OpSpec& op, std::vector<std::string>& names) {
+  for (const DType t : op.types) pair_variants(functor(op, t), false, names);
+}
+
+void run(Call& call, const OpSpec& op, const State* state) {
+  const Tensor a = call.input(0), b = call.input(1);
+  require(a.shape == b.shape, Code::invalid_argument, op.name, ": the inputs must have the same shape, got ",
+          text(a.shape), " and ", text(b.shape));
+  const Tensor y = call.output_reusing(0, {0, 1}, a.type, a.shape);
+  launch_pair(call, functor(op, a.type), false, a, b, y, state ? static_cast<const Alpha*>(state)->alpha : 0);
+}
+
+const Family gradients{
+    {"ReluGrad", kFloats, run, "ReluGrad", variants},
+    {"Relu6Grad", kFloats, run, "Relu6Grad", variants},
+    {"LeakyReluGrad", kFloats, run, "LeakyReluGrad", variants, read_alpha},
+    {"EluGrad", kFloats, run, "EluGrad", variants},
+    {"SeluGrad", kFloats, run, "SeluGrad", variants},
+    {"SoftplusGrad", kFloats, run, "SoftplusGrad", variants},
+    {"SoftsignGrad", kFloats, run, "SoftsignGrad", variants},
+    {"SigmoidGrad", kFloats, run, "SigmoidGrad", variants},
+    {"TanhGrad", kFloats, run, "TanhGrad", variants},
+    {"SqrtGrad", kFloats, run, "SqrtGrad", variants},
+    {"RsqrtGrad", kFloats, run, "RsqrtGrad", variants},
+    {"ReciprocalGrad", kFloats, run, "ReciprocalGrad", variants},
+    {"InvGrad", kFloats, run, "ReciprocalGrad", variants},
+};
+
+}  // namespace
+}  // namespace anvil::ops
