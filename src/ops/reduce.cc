@@ -3,6 +3,8 @@
 
 #include <numeric>
 
+#include "ops/packet.h"
+
 namespace anvil::ops {
 namespace {
 
@@ -10,7 +12,6 @@ constexpr uint32_t kGroup = 64;  // threads of `lanes` and `columns`, as in redu
 
 // What partial results are kept in.
 DType partial_type(DType t) { return is_float(t) ? DType::f32 : t; }
-uint32_t packet_width(DType t) { return 8 / static_cast<uint32_t>(size_of(t)); }
 
 // The functor for a launch that is the first, the last, both or neither of its reduction.
 std::string functor(Reduction r, DType t, bool first, bool last) {
@@ -33,7 +34,7 @@ std::string functor(Reduction r, DType t, bool first, bool last) {
 std::string variant(ReduceStage::Shape shape, Reduction r, DType t, bool first, bool last) {
   static constexpr const char* kEntries[] = {"lanes", "groups", "columns"};
   return str("reduce/", kEntries[static_cast<int>(shape)], "<", functor(r, t, first, last), ",",
-             slang_name(first ? t : partial_type(t)), ",", slang_name(last ? t : partial_type(t)), ">");
+             packed(first ? t : partial_type(t)), ",", packed(last ? t : partial_type(t)), ">");
 }
 
 }  // namespace

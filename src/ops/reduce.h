@@ -32,6 +32,7 @@ struct ReduceStage {
 // reduction's start value.  Throws unimplemented at 2^31 elements.
 std::vector<ReduceStage> plan_reduce(const ReduceAxes& axes, const Caps& caps);
 std::string text(const ReduceStage& stage);
+using anvil::text;  // of a Shape
 
 enum class Reduction : uint8_t { sum, mean, prod, max, min, all, any, norm, half_square };
 

@@ -1,5 +1,5 @@
 // Softmax, LogSoftmax and the two cross entropies.  The bodies are in kernels/softmax.slang.
-#include "ops/op.h"
+#include "ops/packet.h"
 
 namespace anvil::ops {
 namespace {
@@ -12,7 +12,7 @@ struct RowParams {
 };
 
 std::string variant(bool lanes, const std::string& finish, DType t) {
-  return str("softmax/", lanes ? "lanes<" : "groups<", finish, ",", slang_name(t), ">");
+  return str("softmax/", lanes ? "lanes<" : "groups<", finish, ",", packed(t), ">");
 }
 void add_variants(const std::string& finish, DType t, std::vector<std::string>& names) {
   for (bool lanes : {false, true}) names.push_back(variant(lanes, finish, t));
@@ -63,7 +63,7 @@ void sparse_variants(const OpSpec& op, std::vector<std::string>& names) {
     for (DType l : {DType::i32, DType::i64}) add_variants(sparse(l), t, names);
 }
 
-std::string dense(DType t) { return str("Dense<", slang_name(t), ">"); }
+std::string dense(DType t) { return str("Dense<", packed(t), ">"); }
 
 // The shape that both broadcast to; throws as TensorFlow does.
 Shape broadcast_matrix(const Shape& logits, const Shape& labels) {
