@@ -2,6 +2,8 @@
 
 #include <cstring>
 #include <map>
+#include <set>
+#include <span>
 
 #include "base/error.h"
 #include "slang.h"
@@ -40,18 +42,56 @@ std::vector<std::byte> bytes(ISlangBlob* blob) {
   return {p, p + blob->getBufferSize()};
 }
 
-// Slang writes its own source-language number (11), which validators older than it refuse: write 0, "unknown".
-void forget_source_language(std::vector<std::byte>& spirv) {
-  constexpr uint32_t kHeaderWords = 5, kOpSource = 3, kSlang = 11, kUnknown = 0;
-  std::vector<uint32_t> w(spirv.size() / 4);
-  std::memcpy(w.data(), spirv.data(), w.size() * 4);
-  for (size_t i = kHeaderWords; i < w.size();) {
-    const uint32_t length = w[i] >> 16;
-    if ((w[i] & 0xffff) == kOpSource && w[i + 1] == kSlang) w[i + 1] = kUnknown;
-    require(length > 0, Code::internal, "malformed SPIR-V from the compiler");
-    i += length;
+// One instruction of a SPIR-V module, seen in place.
+struct Instruction {
+  size_t at;  // of its first word
+  uint32_t opcode, length;
+};
+std::vector<Instruction> instructions(const std::vector<uint32_t>& spirv) {
+  constexpr size_t kHeaderWords = 5;
+  std::vector<Instruction> all;
+  for (size_t i = kHeaderWords; i < spirv.size(); i += all.back().length) {
+    all.push_back({i, spirv[i] & 0xffff, spirv[i] >> 16});
+    require(all.back().length > 0, Code::internal, "malformed SPIR-V from the compiler");
   }
-  std::memcpy(spirv.data(), w.data(), w.size() * 4);
+  return all;
+}
+
+// Slang writes its own source-language number (11), which validators older than it refuse: write 0, "unknown".
+void forget_source_language(std::vector<uint32_t>& spirv) {
+  constexpr uint32_t kOpSource = 3, kSlang = 11, kUnknown = 0;
+  for (const Instruction& i : instructions(spirv))
+    if (i.opcode == kOpSource && spirv[i.at + 1] == kSlang) spirv[i.at + 1] = kUnknown;
+}
+
+// Where Slang keeps a device address in a local variable, SPIR-V wants to be told that the address may alias others.
+void declare_aliases(std::vector<uint32_t>& spirv) {
+  constexpr uint32_t kOpTypeVoid = 19, kOpTypeArray = 28, kOpTypePointer = 32, kOpTypeForwardPointer = 39;
+  constexpr uint32_t kOpVariable = 59, kOpDecorate = 71;
+  constexpr uint32_t kFunction = 7, kPhysicalStorageBuffer = 5349, kAliasedPointer = 5356;
+  std::set<uint32_t> addresses, locals;  // types: of an address, or an array of them; of a variable that holds one
+  std::vector<uint32_t> decorations;
+  size_t first_type = 0;
+  for (const Instruction& i : instructions(spirv)) {
+    const uint32_t* w = &spirv[i.at];
+    const bool type = i.opcode >= kOpTypeVoid && i.opcode <= kOpTypeForwardPointer;
+    if (type && !first_type) first_type = i.at;  // decorations come before the types
+    if (i.opcode == kOpTypePointer && w[2] == kPhysicalStorageBuffer) addresses.insert(w[1]);
+    if (i.opcode == kOpTypePointer && w[2] == kFunction && addresses.contains(w[3])) locals.insert(w[1]);
+    if (i.opcode == kOpTypeArray && addresses.contains(w[2])) addresses.insert(w[1]);
+    if (i.opcode == kOpVariable && locals.contains(w[1]))
+      decorations.insert(decorations.end(), {3 << 16 | kOpDecorate, w[2], kAliasedPointer});
+  }
+  spirv.insert(spirv.begin() + static_cast<std::ptrdiff_t>(first_type), decorations.begin(), decorations.end());
+}
+
+std::vector<std::byte> corrected(const std::vector<std::byte>& code) {
+  std::vector<uint32_t> spirv(code.size() / 4);
+  std::memcpy(spirv.data(), code.data(), code.size());
+  forget_source_language(spirv);
+  declare_aliases(spirv);
+  const auto bytes = std::as_bytes(std::span(spirv));
+  return {bytes.begin(), bytes.end()};
 }
 
 }  // namespace
@@ -134,8 +174,7 @@ CompiledKernel SlangCompiler::compile(const std::string& name) {
             Code::invalid_argument, words(diagnostics.get()));
     return bytes(blob.get());
   };
-  k.spirv = code(0);
-  forget_source_language(k.spirv);
+  k.spirv = corrected(code(0));
   k.msl = code(1);
 
   slang::EntryPointReflection* reflected = linked->getLayout(0)->getEntryPointByIndex(0);
