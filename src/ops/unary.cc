@@ -102,6 +102,7 @@ const Family unary{
     {"Atanh", kFloats, kRun, "Atanh", kVariants},
     {"Erf", kFloats, kRun, "Erf", kVariants},
     {"Erfc", kFloats, kRun, "Erfc", kVariants},
+    {"Erfinv", {DType::f32}, kRun, "Erfinv", kVariants},
 
     {"IsNan", kFloats, run_test, "IsNan", variants<test>},
     {"IsInf", kFloats, run_test, "IsInf", variants<test>},
