@@ -134,7 +134,7 @@ class Recorder final : public RecordingDevice {
     if (config_.caps.max_allocation == 0) config_.caps.max_allocation = config_.memory_limit;
   }
   ~Recorder() override {
-    for (const auto& [begin, bytes] : reserved_) munmap(reinterpret_cast<void*>(begin), bytes);
+    while (!memory_.empty()) free(reinterpret_cast<void*>(memory_.begin()->first));
   }
   const Caps& caps() const override { return config_.caps; }
   MemoryInfo memory() override {

@@ -22,7 +22,7 @@ Memory::Memory(Context& context) : context_(context) {}
 
 Memory::~Memory() {
   std::lock_guard hold(lock_);
-  for (const auto& [begin, a] : live_) close(a);
+  while (!live_.empty()) destroy(live_.begin()->first);
 }
 
 void Memory::check_limit(uint64_t bytes) {

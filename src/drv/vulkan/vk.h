@@ -1,7 +1,9 @@
 // Vulkan as this driver uses it: types and run-time loading by volk, nothing linked.  Also VK_KHR_cooperative_matrix
 // for headers that are older than it.
 #pragma once
+#ifndef VK_NO_PROTOTYPES
 #define VK_NO_PROTOTYPES
+#endif
 #include <volk.h>
 
 #include <string>
