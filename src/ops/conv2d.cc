@@ -1,0 +1,145 @@
+// Conv2D, Conv2DBackpropInput and Conv2DBackpropFilter, with the checks and words of TensorFlow's CPU kernels.
+#include "ops/conv2d.h"
+
+#include "base/log.h"
+
+namespace anvil::ops {
+namespace {
+
+// As Geometry in conv.slang.
+struct Params {
+  uint32_t images, height, width, channels, filter_h, filter_w, out_h, out_w, outputs, stride_h, stride_w;
+  int32_t pad_h, pad_w;
+  uint32_t dilation_h, dilation_w, groups, nchw, slice;
+};
+
+Params params_of(const ConvShape& s, const ConvPlan& plan) {
+  const auto u = [](uint64_t v) { return static_cast<uint32_t>(v); };
+  return {u(s.images),
+          u(s.height),
+          u(s.width),
+          u(s.channels),
+          u(s.filter_h),
+          u(s.filter_w),
+          u(s.out_h),
+          u(s.out_w),
+          u(s.outputs),
+          u(s.stride_h),
+          u(s.stride_w),
+          static_cast<int32_t>(s.pad_h),
+          static_cast<int32_t>(s.pad_w),
+          u(s.dilation_h),
+          u(s.dilation_w),
+          u(s.groups),
+          s.nchw,
+          u(plan.slice_depth)};
+}
+
+void launch_tiles(Call& call, const ConvShape& s, const ConvPlan& plan, const Tensor& a, const Tensor& b,
+                  const Tensor& c) {
+  const uint64_t tiles = div_up(plan.m, plan.tile.bm) * div_up(plan.n, plan.tile.bn);
+  const Tensor partial = plan.slices > 1 ? call.scratch(DType::f32, {plan.slices, c.size()}) : c;
+  call.stream().launch(call.kernel(plan.kernel),
+                       Grid{static_cast<uint32_t>(tiles), static_cast<uint32_t>(s.groups), plan.slices},
+                       {read(a), read(b), write(partial)}, params_of(s, plan));
+  if (plan.slices > 1) sum_slices(call, partial, c, static_cast<uint64_t>(c.size()), plan.slices);
+}
+
+constexpr const char* kPassName[] = {"conv2d ", "conv2d input gradient ", "conv2d filter gradient "};
+
+void run_forward(Call& call, const OpSpec&, const State* state) {
+  const auto& attrs = static_cast<const ConvAttrs&>(*state);
+  const Tensor x = call.input(0), w = call.input(1);
+  require(x.rank() == 4, Code::invalid_argument, "convolution input must be 4-dimensional: ", text(x.shape));
+  require(w.rank() == 4, Code::invalid_argument, "convolution filter must be 4-dimensional: ", text(w.shape));
+  const int64_t depth = x.shape[attrs.channel_axis()], filter_depth = w.shape[2], out_depth = w.shape[3];
+  require(filter_depth > 0, Code::invalid_argument, "filter depth must be stricly positive, got ", filter_depth);
+  require(depth % filter_depth == 0, Code::invalid_argument,
+          "input depth must be evenly divisible by filter depth: ", depth, " vs ", filter_depth);
+  const int64_t groups = std::max<int64_t>(depth / filter_depth, 1);
+  require(out_depth % groups == 0, Code::invalid_argument,
+          "output depth must be evenly divisible by number of groups: ", out_depth, " vs ", groups);
+  require(w.shape[0] > 0 && w.shape[1] > 0, Code::invalid_argument,
+          "filter must not have zero elements (i.e. all dimensions must be non-zero)");
+  const ConvShape s = conv_shape(attrs, x.type, x.shape, w.shape);
+  conv2d(call, ConvPass::forward, s, x, w, call.output(0, x.type, output_shape(s)));
+}
+
+// The input's shape as the op was given it: all four sizes, or rows and columns only.
+Shape input_sizes(const ConvAttrs& c, const Tensor& sizes, const Tensor& filter, const Tensor& dy) {
+  require(sizes.rank() == 1, Code::invalid_argument, "Conv2DBackpropInput: input_sizes input must be 1-dim, not ",
+          sizes.rank());
+  require(dy.rank() == 4, Code::invalid_argument, "input_sizes must be 4-dimensional, got: ", dy.rank());
+  const Shape s = host_sizes(sizes);
+  if (s.size() == 4) return s;
+  require(s.size() == 2, Code::invalid_argument,
+          "Conv2DBackpropInput requires input_sizes to contain 4 values or 2 values, but got: ", s.size());
+  require(filter.rank() == 4, Code::invalid_argument, "Conv2DCustomBackpropInput: filter must be 4-dimensional");
+  return c.nchw ? Shape{dy.shape[0], filter.shape[2], s[0], s[1]} : Shape{dy.shape[0], s[0], s[1], filter.shape[2]};
+}
+
+void run_input_gradient(Call& call, const OpSpec&, const State* state) {
+  const auto& attrs = static_cast<const ConvAttrs&>(*state);
+  const Tensor w = call.input(1), dy = call.input(2);
+  const Shape input = input_sizes(attrs, call.input(0), w, dy);
+  check_gradient("Conv2DCustomBackpropInput", attrs, input, w.shape, dy.shape);
+  const Tensor dx = call.output(0, dy.type, input);
+  conv2d(call, ConvPass::input_gradient, conv_shape(attrs, dy.type, input, w.shape), dx, w, dy);
+}
+
+void run_filter_gradient(Call& call, const OpSpec&, const State* state) {
+  const auto& attrs = static_cast<const ConvAttrs&>(*state);
+  const Tensor x = call.input(0), sizes = call.input(1), dy = call.input(2);
+  require(sizes.rank() == 1, Code::invalid_argument,
+          "Conv2DCustomBackpropFilter: filter_sizes input must be 1-dim, not ", sizes.rank());
+  const Shape filter = host_sizes(sizes);
+  check_gradient("Conv2DCustomBackpropFilter", attrs, x.shape, filter, dy.shape);
+  const Tensor dw = call.output(0, dy.type, filter);
+  conv2d(call, ConvPass::filter_gradient, conv_shape(attrs, x.type, x.shape, filter), x, dw, dy);
+}
+
+template <ConvPass P>
+void variants(const OpSpec& op, std::vector<std::string>& names) {
+  for (const DType t : op.types) conv_variants(P, t, names);
+}
+
+const Family conv{
+    {.name = "Conv2D",
+     .types = kFloats,
+     .run = run_forward,
+     .variants = variants<ConvPass::forward>,
+     .prepare = prepare_conv},
+    {.name = "Conv2DBackpropInput",
+     .types = kFloats,
+     .run = run_input_gradient,
+     .variants = variants<ConvPass::input_gradient>,
+     .prepare = prepare_conv,
+     .host = {"input_sizes"}},
+    {.name = "Conv2DBackpropFilter",
+     .types = kFloats,
+     .run = run_filter_gradient,
+     .variants = variants<ConvPass::filter_gradient>,
+     .prepare = prepare_conv,
+     .host = {"filter_sizes"}},
+};
+
+}  // namespace
+
+void conv2d(Call& call, ConvPass pass, const ConvShape& s, const Tensor& input, const Tensor& filter,
+            const Tensor& output) {
+  const ConvPlan plan = plan_conv2d(pass, s, call.caps());
+  if (log_wanted(LogKind::plan))
+    log_once(LogKind::plan, str(kPassName[int(pass)], facts(s.type).tensorflow, " ", s.text(), ": ", plan.text()));
+  // The two operands and the result, in the order of the product each pass is.
+  const Tensor* const roles[3][3] = {
+      {&input, &filter, &output}, {&output, &filter, &input}, {&input, &output, &filter}};
+  const auto& [a, b, c] = roles[int(pass)];
+  switch (plan.method) {
+    case ConvMethod::nothing: return;
+    case ConvMethod::zeros: return call.stream().fill(c->data, 0, 1, c->bytes());
+    case ConvMethod::product: return gemm(call, plan.product, *a, *b, *c);
+    case ConvMethod::tiles: return launch_tiles(call, s, plan, *a, *b, *c);
+  }
+}
+
+}  // namespace anvil::ops

@@ -1,0 +1,105 @@
+#include <algorithm>
+
+#include "ops/gemm.h"
+
+namespace anvil::ops {
+
+uint64_t GemmProblem::batches() const {
+  uint64_t n = 1;
+  for (const BatchAxis& axis : batch) n *= axis.size;
+  return n;
+}
+
+std::string tile_text(const TileShape& t) { return str(t.bm, ",", t.bn, ",", t.bk, ",", t.tm, ",", t.tn); }
+
+TileShape choose_tile(uint64_t m, uint64_t n, uint64_t batches, const Caps& caps) {
+  const TileShape* fits = nullptr;
+  for (const TileShape& t : kTiles) {
+    if (t.threads() > caps.max_group || t.shared_bytes() > caps.group_memory) continue;
+    fits = &t;
+    if (div_up(m, t.bm) * div_up(n, t.bn) * batches >= caps.cores) break;
+  }
+  require(fits, Code::unimplemented, "matrix products need ", kTiles[2].shared_bytes(),
+          " bytes of group memory, the device has ", caps.group_memory);
+  return *fits;
+}
+
+uint32_t choose_slices(uint64_t tiles, uint64_t k, uint64_t results, const Caps& caps) {
+  const uint64_t wanted = div_up(2ull * caps.cores, std::max<uint64_t>(tiles, 1));
+  const uint64_t most = std::min({wanted, k / kLeastSlice, kSliceBytes / (4 * std::max<uint64_t>(results, 1))});
+  return static_cast<uint32_t>(std::max<uint64_t>(most, 1));
+}
+
+std::string GemmPlan::text() const {
+  switch (method) {
+    case GemmMethod::nothing: return "nothing";
+    case GemmMethod::zeros: return "zeros";
+    case GemmMethod::tiles: return str("tiles ", tile_text(tile), slices > 1 ? str(" x", slices, " slices") : "");
+  }
+  return {};
+}
+
+Reach reach(const GemmProblem& p, std::span<const BatchAxis> axes) {
+  constexpr uint64_t kGridAxis = 65535;  // the least that Vulkan promises for y and z
+  Reach r{1, p.m * p.k, p.k * p.n, false};
+  for (const BatchAxis& x : axes) {
+    r.batches *= x.size;
+    r.a += (x.size - 1) * x.a;
+    r.b += (x.size - 1) * x.b;
+  }
+  r.one_launch = axes.size() <= 3 && r.batches <= kGridAxis && r.a <= UINT32_MAX && r.b <= UINT32_MAX;
+  return r;
+}
+
+namespace {
+
+// Joins neighbouring axes that are one axis to both operands, and drops axes of one.
+std::vector<BatchAxis> merged(const std::vector<BatchAxis>& axes) {
+  std::vector<BatchAxis> out;
+  for (const BatchAxis& x : axes) {
+    if (x.size == 1) continue;
+    if (!out.empty() && out.back().a == x.size * x.a && out.back().b == x.size * x.b)
+      out.back() = {out.back().size * x.size, x.a, x.b};
+    else out.push_back(x);
+  }
+  return out;
+}
+
+std::string tiled_kernel(DType in, DType out, bool turned_a, bool turned_b, const TileShape& t) {
+  // A line of A is a row of the product, a line of B a column: a plain B has its depth outermost.
+  return str("gemm/tiled<", slang_name(in), ",", slang_name(out), ",", int(turned_a), ",", int(!turned_b), ",",
+             tile_text(t), ">");
+}
+
+}  // namespace
+
+void gemm_variants(DType type, std::vector<std::string>& names) {
+  for (const TileShape& t : kTiles)
+    for (const bool ta : {false, true})
+      for (const bool tb : {false, true})
+        for (const DType out : {type, DType::f32}) names.push_back(tiled_kernel(type, out, ta, tb, t));
+  names.push_back(sum_slices_variant(type));
+}
+
+GemmPlan plan_gemm(const GemmProblem& p, const Caps& caps) {
+  GemmPlan plan;
+  const uint64_t batches = p.batches(), results = p.m * p.n * batches;
+  if (results == 0) return plan;
+  require(results <= UINT32_MAX && p.m * p.k <= UINT32_MAX && p.k * p.n <= UINT32_MAX, Code::unimplemented,
+          "matrix products with 2^32 elements or more are not supported");
+  if (p.k == 0) {
+    plan.method = GemmMethod::zeros;
+    return plan;
+  }
+  plan.method = GemmMethod::tiles;
+  plan.tile = choose_tile(p.m, p.n, batches, caps);
+  const uint64_t tiles = div_up(p.m, plan.tile.bm) * div_up(p.n, plan.tile.bn) * batches;
+  plan.batch = merged(p.batch);
+  if (reach(p, plan.batch).one_launch) plan.slices = choose_slices(tiles, p.k, results, caps);
+  plan.slice_depth = div_up(div_up(p.k, plan.slices), plan.tile.bk) * plan.tile.bk;
+  plan.slices = static_cast<uint32_t>(div_up(p.k, plan.slice_depth));
+  plan.kernel = tiled_kernel(p.type, plan.slices > 1 ? DType::f32 : p.type, p.turned_a, p.turned_b, plan.tile);
+  return plan;
+}
+
+}  // namespace anvil::ops
