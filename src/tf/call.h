@@ -1,0 +1,42 @@
+// One call of an op by TensorFlow, as ops::Call wants it.
+#pragma once
+#include <array>
+#include <vector>
+
+#include "ops/op.h"
+#include "tensorflow/c/kernels.h"
+#include "tf/device.h"
+#include "tf/owners.h"
+
+namespace anvil::tf {
+
+// Holds no reference to inputs and outputs: TensorFlow's context does for as long as the op runs, and a second one
+// would keep TensorFlow from reusing an input's buffer for an output.  What the recorded work touches afterwards stays
+// valid because TensorFlow hands freed memory out again in the order of the stream.
+class TfCall final : public ops::Call {
+ public:
+  explicit TfCall(TF_OpKernelContext* context) : context_(context) {}
+  ~TfCall() override;
+  TfCall(const TfCall&) = delete;
+  TfCall& operator=(const TfCall&) = delete;
+
+  int inputs() const override { return TF_NumInputs(context_); }
+  ops::Tensor input(int i) override;
+  ops::Tensor output(int i, DType type, const Shape& shape) override;
+  ops::Tensor output_reusing(int i, std::initializer_list<int> inputs, DType type, const Shape& shape) override;
+  void output_alias(int i, int input, const Shape& shape) override;
+  ops::Tensor scratch(DType type, const Shape& shape) override;
+  Stream& stream() override { return *handle().stream; }
+  Device& device() override { return *handle().gpu->device; }
+
+ private:
+  SP_Stream_st& handle();
+  TF_OpKernelContext* context_;
+  SP_Stream_st* handle_ = nullptr;
+  // Scratch tensors, returned to TensorFlow's allocator when the call ends.  Few ops need more than a handful.
+  std::array<TF_Tensor*, 6> held_{};
+  size_t held_count_ = 0;
+  std::vector<TF_Tensor*> more_held_;
+};
+
+}  // namespace anvil::tf

@@ -1,0 +1,60 @@
+// The GPUs that TensorFlow sees, and the handles it holds: streams, events and timers.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "drv/driver.h"
+#include "tensorflow/c/experimental/stream_executor/stream_executor.h"
+
+namespace anvil::tf {
+
+// One GPU.  Lives until the process ends: TensorFlow never takes a device back.
+struct Gpu {
+  explicit Gpu(std::unique_ptr<Device> d) : device(std::move(d)) {}
+  std::unique_ptr<Device> device;
+  std::mutex lock;                             // guards the two below
+  std::vector<std::weak_ptr<Stream>> streams;  // all that live
+  uint64_t streams_made = 0;
+
+  std::shared_ptr<Stream> make_stream();
+  std::vector<std::shared_ptr<Stream>> live_streams();
+  // Blocks until everything submitted on every stream is done.  Throws the device's sticky error.
+  void sync_all(WaitFor why);
+};
+
+// Opens the GPUs and prepares TensorFlow for them (kernels, shim, passes) at the first call; later calls return the
+// same list.  Empty if there is none or if this TensorFlow cannot be served; then one sentence says why, on stderr if
+// the user can do something about it.  Never throws.  Thread-safe.
+const std::vector<std::unique_ptr<Gpu>>& gpus();
+
+// The GPUs if gpus() was called before, else an empty list: for readers that must not start anything.
+const std::vector<std::unique_ptr<Gpu>>& gpus_if_open();
+
+}  // namespace anvil::tf
+
+// TensorFlow keeps pointers to these; the names are its own.
+struct SP_Stream_st {
+  anvil::tf::Gpu* gpu;
+  std::shared_ptr<anvil::Stream> stream;
+};
+
+// A moment on a stream.  Until it is recorded it counts as reached.
+struct SP_Event_st {
+  void record(const std::shared_ptr<anvil::Stream>& on, uint64_t value);
+  // What was recorded last; the stream is null if nothing was.
+  std::pair<std::shared_ptr<anvil::Stream>, uint64_t> moment();
+
+ private:
+  std::mutex lock_;
+  std::shared_ptr<anvil::Stream> stream_;  // shared: an event may outlive its stream
+  uint64_t value_ = 0;
+};
+
+struct SP_Timer_st {
+  std::shared_ptr<anvil::Stream> stream;
+  uint64_t from = 0, to = 0;  // marks
+  bool stopped = false;
+};

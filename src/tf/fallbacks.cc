@@ -1,0 +1,128 @@
+#include "tf/fallbacks.h"
+
+#include <bitset>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/counters.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "tensorflow/c/tf_datatype.h"
+#include "tf/installation.h"
+
+namespace anvil::tf {
+namespace {
+
+constexpr std::string_view kCudaKernels =
+#include "cuda_kernels.inc"  // data/cuda_kernels.txt as a string; made by CMake
+    ;
+
+using Types = std::bitset<64>;  // by TF_DataType
+using Constraints = std::vector<std::pair<std::string, Types>>;
+
+const std::map<std::string_view, int>& type_numbers() {
+  static const std::map<std::string_view, int> names = {
+      {"float32", TF_FLOAT},   {"float64", TF_DOUBLE},      {"int32", TF_INT32},
+      {"uint8", TF_UINT8},     {"int16", TF_INT16},         {"int8", TF_INT8},
+      {"string", TF_STRING},   {"complex64", TF_COMPLEX64}, {"int64", TF_INT64},
+      {"bool", TF_BOOL},       {"qint8", TF_QINT8},         {"quint8", TF_QUINT8},
+      {"qint32", TF_QINT32},   {"bfloat16", TF_BFLOAT16},   {"qint16", TF_QINT16},
+      {"quint16", TF_QUINT16}, {"uint16", TF_UINT16},       {"complex128", TF_COMPLEX128},
+      {"float16", TF_HALF},    {"resource", TF_RESOURCE},   {"variant", TF_VARIANT},
+      {"uint32", TF_UINT32},   {"uint64", TF_UINT64}};
+  return names;
+}
+
+// Cuts the next piece off `rest`, up to `separator`.
+std::string_view next(std::string_view& rest, char separator) {
+  const size_t end = rest.find(separator);
+  const std::string_view piece = rest.substr(0, end);
+  rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+  return piece;
+}
+
+Types parse_types(std::string_view list) {
+  Types types;
+  while (!list.empty())
+    // Types that we do not know (8-bit floats and the like) are in no program that could come here.
+    if (const auto it = type_numbers().find(next(list, ',')); it != type_numbers().end())
+      types.set(static_cast<size_t>(it->second));
+  return types;
+}
+
+using Table = std::unordered_map<std::string, std::vector<Constraints>>;
+
+const Table& cuda_kernels() {
+  static const Table& table = *[] {
+    auto* t = new Table;
+    std::string_view text = kCudaKernels;
+    while (!text.empty()) {
+      std::string_view line = next(text, '\n');
+      if (line.empty() || line[0] == '#') continue;
+      Constraints& row = (*t)[std::string(next(line, ' '))].emplace_back();
+      while (!line.empty()) {
+        std::string_view column = next(line, ' ');
+        const std::string attr(next(column, '='));
+        row.emplace_back(attr, parse_types(column));
+      }
+    }
+    return t;
+  }();
+  return table;
+}
+
+int32_t may_matter(const char* op) { return cuda_kernels().contains(op); }
+
+bool cuda_has(const anvil_node& node) {
+  const auto found = cuda_kernels().find(node.op);
+  if (found == cuda_kernels().end()) return false;
+  for (const Constraints& row : found->second) {
+    bool all = true;
+    for (const auto& [attr, types] : row) {
+      const int32_t type = node.type(node.attributes, attr.c_str());
+      all = all && type > 0 && type < 64 && types.test(static_cast<size_t>(type));
+    }
+    if (all) return true;
+  }
+  return false;
+}
+
+// The node's types in the order of the table's attributes, for the log: "T=double".
+std::string types_of(const anvil_node& node) {
+  std::string text;
+  for (const auto& [attr, types] : cuda_kernels().at(node.op).front())
+    for (const auto& [name, number] : type_numbers())
+      if (node.type(node.attributes, attr.c_str()) == number) text += str(" ", attr, "=", name);
+  return text;
+}
+
+void left_out(const anvil_node* node) {
+  try {
+    if (!cuda_has(*node)) return;
+    add(Counter::fallback_nodes);
+    add_named("fallback", node->op);
+    log_once(LogKind::fallback, str(node->op, types_of(*node), " runs on the CPU: this device has no kernel for it"));
+  } catch (const std::exception& error) {
+    log(LogKind::error, str("a fallback could not be counted: ", error.what()));
+  }
+}
+
+}  // namespace
+
+void prepare_placement() {
+  const anvil_shim_api* api = shim();
+  if (!api) {
+    log(LogKind::warn, shim_problem() +
+                           ". Until then functions with jit_compile fail, and ops that fall back to the "
+                           "CPU are not counted");
+    return;
+  }
+  static const anvil_placement_watch watch = {may_matter, left_out};
+  for (const char* problem : {api->decline_xla(device_type()), api->watch_placements(device_type(), &watch)})
+    if (problem) log(LogKind::warn, problem);
+}
+
+}  // namespace anvil::tf

@@ -1,0 +1,10 @@
+// Ops that fell back: placed on the CPU because we have no kernel for them, where TensorFlow's CUDA build has one.
+#pragma once
+
+namespace anvil::tf {
+
+// Starts watching, and keeps XLA off our devices.  Called once, before the first kernel runs.  Without a shim neither
+// is possible; then it says so in the log.
+void prepare_placement();
+
+}  // namespace anvil::tf

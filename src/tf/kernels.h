@@ -1,0 +1,50 @@
+// What every kernel of this library shares: how it is registered, and the one catch around what it does.
+#pragma once
+#include <exception>
+#include <utility>
+#include <vector>
+
+#include "base/dtype.h"
+#include "drv/driver.h"
+#include "tensorflow/c/kernels.h"
+
+namespace anvil::tf {
+
+using CreateKernel = void* (*)(TF_OpKernelConstruction*);
+using ComputeKernel = void (*)(void*, TF_OpKernelContext*);
+using DeleteKernel = void (*)(void*);
+using TypeConstraints = std::vector<std::pair<const char*, TF_DataType>>;
+
+// Throws if TensorFlow refuses it.
+void register_kernel(const char* op, const TypeConstraints& types, const std::vector<const char*>& host,
+                     CreateKernel create, ComputeKernel compute, DeleteKernel destroy);
+void register_variable_kernels(const std::vector<const Caps*>& caps);
+
+// Can all of these devices compute in this type?
+bool all_can(const std::vector<const Caps*>& caps, DType type);
+
+// Makes the error the op's status.
+void fail_kernel(TF_OpKernelContext* context, const std::exception& error);
+void fail_kernel(TF_OpKernelConstruction* construction, const std::exception& error);
+
+template <class Body>
+void compute_guarded(TF_OpKernelContext* context, Body&& body) noexcept {
+  try {
+    std::forward<Body>(body)();
+  } catch (const std::exception& error) {
+    fail_kernel(context, error);
+  }
+}
+
+// `body` returns the kernel; nullptr after a failure, which TensorFlow then does not use.
+template <class Body>
+void* create_guarded(TF_OpKernelConstruction* construction, Body&& body) noexcept {
+  try {
+    return std::forward<Body>(body)();
+  } catch (const std::exception& error) {
+    fail_kernel(construction, error);
+    return nullptr;
+  }
+}
+
+}  // namespace anvil::tf

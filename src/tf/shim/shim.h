@@ -1,0 +1,76 @@
+/* The interface between the plug-in and the compat shim.
+
+   TensorFlow's C interface lacks, in some versions, the functions that variables need, and in all versions a way to keep
+   XLA off a device and to see where ops were placed.  The shim is a small library that has them: built like an ordinary
+   custom op against one TensorFlow's C++ headers, loaded by the plug-in, and speaking plain C, so that one plug-in
+   serves every TensorFlow.
+
+   All functions may be called from any thread, except those that say otherwise.  Errors are reported in `status`. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tensorflow/c/tf_status.h"
+
+typedef struct TF_OpKernelContext TF_OpKernelContext;
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { ANVIL_SHIM_REVISION = 1 };
+
+/* A tensor's buffer; `type` is a TF_DataType.  Borrowed for the length of the call. */
+typedef struct anvil_buffer {
+  void* data;
+  uint64_t bytes;
+  int32_t type;
+  int32_t rank;
+  const int64_t* shape;
+} anvil_buffer;
+
+/* Records a copy of equally large buffers on the kernel's stream. */
+typedef void (*anvil_copy)(TF_OpKernelContext* context, const anvil_buffer* from, const anvil_buffer* to,
+                           TF_Status* status);
+/* Records to = old (op) value on the kernel's stream; `to` may be `old`. */
+typedef void (*anvil_update)(TF_OpKernelContext* context, int32_t op, const anvil_buffer* old,
+                             const anvil_buffer* value, const anvil_buffer* to, TF_Status* status);
+
+/* An op on a device of another type although this type was asked for or preferred. */
+typedef struct anvil_node {
+  const char* op;
+  const char* name; /* of the node; empty for eager ops */
+  const void* attributes;
+  int32_t (*type)(const void* attributes, const char* name); /* of a type attribute, as TF_DataType; 0: there is none */
+} anvil_node;
+
+/* `may_matter` is asked first, for speed: could an op of this name be one worth reporting? */
+typedef struct anvil_placement_watch {
+  int32_t (*may_matter)(const char* op);
+  void (*left_out)(const anvil_node* node); /* placed on the CPU because the device has no kernel for it */
+} anvil_placement_watch;
+
+typedef struct anvil_shim_api {
+  uint32_t revision;
+  const char* tensorflow; /* the version it was built for, e.g. "2.21.0" */
+
+  /* variable (input `handle`) = input `value`, as AssignVariableOp of type `type`. */
+  void (*assign)(TF_OpKernelContext* context, int32_t handle, int32_t value, int32_t type, int32_t validate_shape,
+                 anvil_copy copy, TF_Status* status);
+  /* variable (input `handle`) = variable (op) input `value`, as AssignAddVariableOp and its like. */
+  void (*update)(TF_OpKernelContext* context, int32_t handle, int32_t value, int32_t op, anvil_update update,
+                 TF_Status* status);
+
+  /* From now on functions marked for XLA run as ordinary ones on devices of this type; other devices keep XLA.
+     Returns NULL, or in one sentence why it could not be done.  To be called once, before the first kernel is made. */
+  const char* (*decline_xla)(const char* device_type);
+  /* Reports ops that were left out, from now on.  To be called once; `watch` must stay valid. */
+  const char* (*watch_placements)(const char* device_type, const anvil_placement_watch* watch);
+} anvil_shim_api;
+
+/* The only function that a shim exports. */
+const anvil_shim_api* anvil_shim(void);
+
+#ifdef __cplusplus
+}
+#endif
