@@ -159,9 +159,9 @@ binary("Atan2", np.arctan2, FLOATS, names=("y", "x"), ulp=6)
 binary("NextAfter", lambda x, y: np.nextafter(x.astype(np.float32), y.astype(np.float32)), ("float32",),
        names=("x1", "x2"), ulp=0, grad=False)  # fmt: skip
 positive = default_make(XY, (-5.0, 5.0), (0.1, 9.0))
-binary("Xlogy", special.xlogy, FLOATS, make=positive, ulp=4)
-binary("Xlog1py", special.xlog1py, FLOATS, make=positive, ulp=4)
-binary("Xdivy", lambda x, y: x / y, FLOATS, make=positive, ulp=3, grad_eps=64)
+binary("Xlogy", special.xlogy, FLOATS, make=positive, ulp=4, zero_sign=False)
+binary("Xlog1py", special.xlog1py, FLOATS, make=positive, ulp=4, zero_sign=False)
+binary("Xdivy", lambda x, y: x / y, FLOATS, make=positive, ulp=3, grad_eps=64, zero_sign=False)
 
 COMPARABLE = FLOAT_INT
 SHARED = {"grad": False, "ulp": 0}

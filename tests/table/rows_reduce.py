@@ -223,7 +223,7 @@ def softmax_row(op, f, ulp, extra):
             fuzz=lambda d, rng: (lambda s: Case(str(s), {"logits": values(rng, s, d)}))(random_shape(rng, 4) + (int(rng.integers(1, 50)),))))  # fmt: skip
 
 
-softmax_row("Softmax", special.softmax, 16, 0.0)
+softmax_row("Softmax", special.softmax, 40, 0.0)  # exp enlarges the rounding of its argument, up to 20 here
 softmax_row("LogSoftmax", special.log_softmax, 8, 2e-6)
 
 
@@ -289,7 +289,7 @@ def dense_invalid(dtype):
 
 
 add(Row("SoftmaxCrossEntropyWithLogits", FLOATS, dense_cases, dense_reference, grad=("features",), invalid=dense_invalid,
-        tol=lambda t: Tol(ulp=4, abs=2e-5) if t == "float32" else Tol(ulp=2, abs=float(finfo(t).eps)),
+        tol=lambda t: Tol(ulp=16, abs=2e-5) if t == "float32" else Tol(ulp=2, abs=float(finfo(t).eps)),
         key=lambda c: c["T"]))  # fmt: skip
 
 
