@@ -1,75 +1,62 @@
-"""Builds the compat shim of every TensorFlow minor that the wheel supports, each against that version's own headers.
+"""Builds the compat shims that a wheel carries: one for each minor version of TensorFlow.
 
-    python tools/build_shims.py --out FOLDER
+    python tools/build_shims.py --out FOLDER [--versions 2.16.2,2.18.1]
 
-Headers and libraries come from TensorFlow's wheels: downloaded once, of which .cache/tensorflow keeps what the shim
-needs.  A shim is built again only when its source changed.
+Of each TensorFlow only headers and two libraries are needed: its wheel is fetched by pip and unpacked in
+.cache/tensorflow, without installing it or what it depends on.
 """
 
 import argparse
-import hashlib
-import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CACHE = ROOT / ".cache" / "tensorflow"
-VERSIONS = ("2.16.2", "2.17.1", "2.18.1", "2.19.1", "2.20.0", "2.21.0")
-
 sys.path.insert(0, str(ROOT / "python" / "tensorflow_anvil"))
+
 import shim  # noqa: E402
+
+CACHE = ROOT / ".cache" / "tensorflow"
+# The newest patch of each minor version that the plug-in serves.
+VERSIONS = ("2.16.2", "2.17.1", "2.18.1", "2.19.1", "2.20.0", "2.21.0")
 
 
 def wanted(name: str) -> bool:
-    """What a shim is compiled and linked with, and the file that says which version it is."""
-    libraries = ("tensorflow/libtensorflow_framework.so.2", "tensorflow/libtensorflow_cc.so.2")
-    return name.startswith("tensorflow/include/") or name in libraries or name.endswith(".dist-info/METADATA")
+    return name.startswith(("tensorflow/include/", "tensorflow/libtensorflow_")) or name.endswith("METADATA")
 
 
-def fetch(version: str) -> Path:
-    """The folder of that TensorFlow's package, reduced to what is needed."""
-    home = CACHE / version
-    if (home / "tensorflow").is_dir():
-        return home / "tensorflow"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-        # Of a fixed Python, because headers and libraries are the same for all and not every version has a wheel for ours.
-        platforms = [f"--platform={p}_x86_64" for p in ("manylinux2014", "manylinux_2_17", "manylinux_2_27")]
-        options = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version=3.11", *platforms]
-        command = [sys.executable, "-m", "pip", "download", *options, "--dest", folder, f"tensorflow-cpu=={version}"]
-        subprocess.run(command, check=True)
-        (wheel,) = Path(folder).glob("*.whl")
+def unpack(version: str) -> Path:
+    """The package folder of that TensorFlow, with what the shim needs."""
+    folder = CACHE / version
+    installed = shim.find_tensorflow()
+    if shim.version_of(installed) == version:
+        return installed
+    done = folder / ".done"
+    if not done.exists():
+        wheels = CACHE / "wheels"
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+        # One process that fetches a wheel is as good as another: the shim does not depend on Python's version.
+        subprocess.run([*command, "-d", str(wheels), f"tensorflow-cpu=={version}"], check=True)
+        (wheel,) = wheels.glob(f"tensorflow_cpu-{version}-*.whl")
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(Path(folder) / "out", [name for name in archive.namelist() if wanted(name)])
-        shutil.rmtree(home, ignore_errors=True)
-        (Path(folder) / "out").rename(home)
-    return home / "tensorflow"
-
-
-def fingerprint() -> str:
-    sources = sorted((ROOT / "src" / "tf" / "shim").iterdir())
-    digest = hashlib.sha256()
-    for file in [*sources, ROOT / "python" / "tensorflow_anvil" / "shim.py"]:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+            archive.extractall(folder, [name for name in archive.namelist() if wanted(name)])
+        wheel.unlink()
+        done.touch()
+    return folder / "tensorflow"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    out = parser.parse_args().out
-    now = fingerprint()
-    for version in VERSIONS:
-        target = out / shim.library_name(version)
-        stamp = CACHE / f"{target.stem}.source"
-        if target.is_file() and stamp.is_file() and stamp.read_text() == now:
-            continue
-        print(f"build_shims: TensorFlow {version}", flush=True)
-        shim.build(fetch(version), out)
-        stamp.write_text(now)
+    parser.add_argument("--versions", default=",".join(VERSIONS))
+    options = parser.parse_args()
+    sources = list((ROOT / "src" / "tf" / "shim").glob("*"))
+    newest = max(file.stat().st_mtime for file in [*sources, Path(shim.__file__)])
+    for version in options.versions.split(","):
+        target = options.out / shim.library_name(version)
+        if not target.exists() or target.stat().st_mtime < newest:
+            print(f"build_shims: {shim.build(unpack(version), options.out)}")
 
 
 if __name__ == "__main__":

@@ -19,14 +19,17 @@ std::vector<std::unique_ptr<Device>> open_devices(std::string& why);
 namespace anvil::tf {
 namespace {
 
-using Gpus = std::vector<std::unique_ptr<Gpu>>;
+struct Opened {
+  std::vector<std::unique_ptr<Gpu>> gpus;
+  std::string why;  // there are none
+};
 
-std::atomic<const Gpus*> opened{nullptr};
+std::atomic<bool> done{false};
 
 // Kernels may still run when the process ends, in threads that the driver's libraries own.  Registered after those
 // libraries were loaded, this runs before they are torn down.
 void settle_at_exit() {
-  for (const auto& gpu : gpus_if_open()) {
+  for (const auto& gpu : gpus()) {
     try {
       gpu->sync_all(WaitFor::script_read);
     } catch (const std::exception&) {
@@ -35,54 +38,49 @@ void settle_at_exit() {
   }
 }
 
-Gpus open_all() {
-  if (options().device == "none") return {};
-  if (const std::string reason = obstacle(); !reason.empty()) {
-    log(LogKind::warn, "no GPU is offered: " + reason);
-    return {};
-  }
-  isolate_vulkan_drivers();
-  std::string why;
-  Gpus found;
-  for (auto& device : vulkan::open_devices(why)) found.push_back(std::make_unique<Gpu>(std::move(device)));
-  if (found.empty()) {
-    // A machine without a GPU is no fault of the user's: silence unless asked.
-    log(LogKind::info, "no GPU is offered: " + why);
-    return {};
-  }
-  for (const auto& gpu : found) log(LogKind::info, str("offering ", gpu->device->caps().name, " to TensorFlow"));
-  return found;
+void decline(Opened& all, LogKind kind, const std::string& why) {
+  all.gpus.clear();
+  all.why = why;
+  log(kind, "no GPU is offered: " + why);
 }
 
-}  // namespace
+void open_all(Opened& all) {
+  if (options().device == "none") return decline(all, LogKind::info, "ANVIL_DEVICE=none");
+  if (const std::string reason = obstacle(); !reason.empty()) return decline(all, LogKind::warn, reason);
+  isolate_vulkan_drivers();
+  std::string why;
+  std::vector<const Caps*> caps;
+  for (auto& device : vulkan::open_devices(why)) {
+    all.gpus.push_back(std::make_unique<Gpu>(std::move(device)));
+    caps.push_back(&all.gpus.back()->device->caps());
+    log(LogKind::info, str("offering ", caps.back()->name, " to TensorFlow"));
+  }
+  // A machine without a GPU is no fault of the user's: silence unless asked.
+  if (all.gpus.empty()) return decline(all, LogKind::info, why);
+  prepare_placement();
+  register_kernels(caps);
+  std::atexit(settle_at_exit);
+}
 
-const std::vector<std::unique_ptr<Gpu>>& gpus() {
-  static const Gpus& once = *[] {
-    auto* all = new Gpus;
+const Opened& opened() {
+  static const Opened& once = *[] {
+    auto* all = new Opened;
     try {
-      *all = open_all();
-      std::vector<const Caps*> caps;
-      for (const auto& gpu : *all) caps.push_back(&gpu->device->caps());
-      if (!all->empty()) {
-        prepare_placement();
-        register_kernels(caps);
-        std::atexit(settle_at_exit);
-      }
+      open_all(*all);
     } catch (const std::exception& error) {
-      log(LogKind::error, str("no GPU is offered: ", error.what()));
-      all->clear();
+      decline(*all, LogKind::error, error.what());
     }
-    opened.store(all, std::memory_order_release);
+    done.store(true, std::memory_order_release);
     return all;
   }();
   return once;
 }
 
-const std::vector<std::unique_ptr<Gpu>>& gpus_if_open() {
-  static const Gpus none;
-  const Gpus* all = opened.load(std::memory_order_acquire);
-  return all ? *all : none;
-}
+}  // namespace
+
+const std::vector<std::unique_ptr<Gpu>>& gpus() { return opened().gpus; }
+bool gpus_were_opened() { return done.load(std::memory_order_acquire); }
+const std::string& no_gpu_reason() { return opened().why; }
 
 std::shared_ptr<Stream> Gpu::make_stream() {
   std::lock_guard hold(lock);

@@ -30,8 +30,10 @@ struct Gpu {
 // the user can do something about it.  Never throws.  Thread-safe.
 const std::vector<std::unique_ptr<Gpu>>& gpus();
 
-// The GPUs if gpus() was called before, else an empty list: for readers that must not start anything.
-const std::vector<std::unique_ptr<Gpu>>& gpus_if_open();
+// Has gpus() done its work?  For readers that must not start anything.
+bool gpus_were_opened();
+// Why gpus() is empty; empty where it is not.
+const std::string& no_gpu_reason();
 
 }  // namespace anvil::tf
 
