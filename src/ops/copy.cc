@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ops/map.h"
+
 namespace anvil::ops {
 namespace {
 
@@ -14,7 +16,10 @@ struct CopyParams {
 static_assert(16 + sizeof(CopyParams) <= 128);
 
 std::string copy_name(uint32_t bytes) { return str("copy/copy<", bytes, ">"); }
-std::string fill_name(uint32_t bytes) { return str("copy/fill<", bytes, ">"); }
+std::string fill_name(uint32_t bytes, bool whole) { return str("copy/fill<", bytes, ",", whole ? 8 : bytes, ">"); }
+struct FillParams {
+  uint32_t count;
+};
 
 bool divides(int64_t n, const Walk& w, size_t from_axis) {
   if (w.from % n || w.to % n) return false;
@@ -99,21 +104,34 @@ Tensor expanded(Call& call, const Tensor& x, const Shape& shape) {
 }
 
 void launch_fill(Call& call, const Tensor& x, const Tensor& y) {
-  const uint64_t n = static_cast<uint64_t>(y.size());
-  if (n == 0) return;
-  require(n <= UINT32_MAX, Code::unimplemented, "tensors over 2^32 elements cannot be filled, got ", text(y.shape));
-  struct {
-    uint32_t count;
-  } params{static_cast<uint32_t>(n)};
-  call.stream().launch(call.kernel(fill_name(static_cast<uint32_t>(size_of(y.type)))), Grid::line(div_up(n, kGroup)),
-                       {read(x), write(y)}, params);
-}
-void fill_variants(const OpSpec&, std::vector<std::string>& names) {
-  for (const uint32_t bytes : {1, 2, 4, 8}) names.push_back(fill_name(bytes));
+  if (y.size() == 0) return;
+  require_indexable("Fill", y);
+  const uint32_t bytes = static_cast<uint32_t>(size_of(y.type));
+  const MapPlan plan = plan_map(static_cast<uint64_t>(y.size()), bytes, reinterpret_cast<uintptr_t>(y.data) % 8 == 0);
+  const auto launch = [&](bool whole, uint64_t count, const Tensor& to) {
+    call.stream().launch(call.kernel(fill_name(bytes, whole)), Grid::line(div_up(count, kGroup)), {read(x), write(to)},
+                         FillParams{static_cast<uint32_t>(count)});
+  };
+  if (plan.chunks) launch(true, plan.chunks, y);
+  if (plan.rest) launch(false, plan.rest, tail(y, plan.chunks * plan.lanes));
 }
 
-void zero(Call& call, const Tensor& y) {
-  if (y.size()) call.stream().fill(y.data, 0, 1, y.bytes());
+void fill_elements(Call& call, uint64_t bits, const Tensor& y) {
+  if (y.size() == 0) return;
+  const size_t bytes = size_of(y.type);
+  const uint64_t first = bits & 0xff;
+  bool one_byte = true;
+  for (size_t k = 1; k < bytes; ++k) one_byte &= (bits >> (8 * k) & 0xff) == first;
+  if (one_byte) return call.stream().fill(y.data, static_cast<uint32_t>(first), 1, y.bytes());
+  if (bytes == 4) return call.stream().fill(y.data, static_cast<uint32_t>(bits), 4, y.bytes());
+  const Tensor one = call.scratch(y.type, {});
+  call.stream().upload(one.data, &bits, bytes);
+  launch_fill(call, one, y);
+}
+
+void fill_variants(const OpSpec&, std::vector<std::string>& names) {
+  for (const uint32_t bytes : {1, 2, 4, 8})
+    for (const bool whole : {false, true}) names.push_back(fill_name(bytes, whole));
 }
 
 }  // namespace anvil::ops

@@ -35,10 +35,11 @@ void copy_variants(const OpSpec&, std::vector<std::string>& names);
 // x spread out to `shape`, in scratch memory; x itself if it has that many elements.
 Tensor expanded(Call& call, const Tensor& x, const Shape& shape);
 
-// Every element of y becomes the one element of x.
+// Every element of y becomes the one element of x, a device tensor.
 void launch_fill(Call& call, const Tensor& x, const Tensor& y);
+// Every element of y becomes the one whose bytes are in `bits` (low end first).
+void fill_elements(Call& call, uint64_t bits, const Tensor& y);
+// Adds the kernels that both may ask for.
 void fill_variants(const OpSpec&, std::vector<std::string>& names);
-// Every byte of y becomes 0.
-void zero(Call& call, const Tensor& y);
 
 }  // namespace anvil::ops

@@ -90,6 +90,7 @@ void pair_variants(const Functor& f, bool scalar_forms, std::vector<std::string>
   names.push_back(name(f, "chunks", ",0"));
   if (scalar_forms)
     for (const char* side : {",1", ",2"}) names.push_back(name(f, "chunks", side));
+  copy_variants({}, names);
 }
 
 void launch_pair(Call& call, const Functor& f, bool scalar_forms, const Tensor& a, const Tensor& b, const Tensor& y,

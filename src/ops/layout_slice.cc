@@ -1,0 +1,109 @@
+// Slice, StridedSlice and its gradient.
+#include <algorithm>
+#include <utility>
+
+#include "ops/host.h"
+#include "ops/strided_slice.h"
+
+namespace anvil::ops {
+namespace {
+
+struct Masks final : State {
+  SliceMasks masks;
+};
+std::unique_ptr<State> prepare_masks(const Attrs& attrs) {
+  auto s = std::make_unique<Masks>();
+  s->masks = {attrs.integer("begin_mask"), attrs.integer("end_mask"), attrs.integer("ellipsis_mask"),
+              attrs.integer("new_axis_mask"), attrs.integer("shrink_axis_mask")};
+  return s;
+}
+
+// The plan from three host arguments, the first of which is number `first`.
+SlicePlan read_plan(Call& call, int first, const Shape& input, const State* state) {
+  const Tensor b = call.input(first), e = call.input(first + 1), s = call.input(first + 2);
+  require(b.rank() == 1 && e.shape == b.shape && s.shape == b.shape, Code::invalid_argument,
+          "Expected begin, end, and strides to be 1D equal size tensors, but got shapes ", text(b.shape), ", ",
+          text(e.shape), ", and ", text(s.shape), " instead.");
+  return plan_strided_slice(input, host_values(b), host_values(e), host_values(s),
+                            static_cast<const Masks*>(state)->masks);
+}
+
+void run_strided_slice(Call& call, const OpSpec& op, const State* state) {
+  const Tensor x = call.input(0);
+  const SlicePlan plan = read_plan(call, 1, x.shape, state);
+  if (plan.size == x.shape && std::ranges::all_of(plan.stride, [](int64_t s) { return s == 1; }))
+    return call.output_alias(0, 0, plan.shape);
+  const Tensor y = call.output(0, x.type, plan.shape);
+  move_elements(call, op, {plan.axes(x.shape), plan.from(x.shape), 0}, x, y);
+}
+
+void run_strided_slice_grad(Call& call, const OpSpec& op, const State* state) {
+  const Shape shape = host_shape(call.input(0));
+  const SlicePlan plan = read_plan(call, 1, shape, state);
+  const Tensor dy = call.input(4);
+  require(dy.shape == plan.shape, Code::invalid_argument, "shape of dy was ", text(dy.shape), " instead of ",
+          text(plan.shape));
+  const Tensor y = call.output(0, dy.type, shape);
+  if (dy.size() != y.size()) set_elements(call, op, 0, y);
+  Walk walk{plan.axes(shape), 0, plan.from(shape)};
+  for (Axis& a : walk.axes) std::swap(a.stride[0], a.stride[1]);
+  move_elements(call, op, walk, dy, y);
+}
+
+void run_slice(Call& call, const OpSpec& op, const State*) {
+  const Tensor x = call.input(0), b = call.input(1), s = call.input(2);
+  const Shape wanted{x.rank()};
+  require(b.shape == wanted && s.shape == wanted, Code::invalid_argument,
+          "Expected begin and size arguments to be 1-D tensors of size ", x.rank(), ", but got shapes ", text(b.shape),
+          " and ", text(s.shape), " instead.");
+  SlicePlan plan{host_values(b), host_values(s), std::vector<int64_t>(x.shape.size(), 1), {}};
+  for (size_t d = 0; d < x.shape.size(); ++d) {
+    const int64_t first = plan.begin[d], length = x.shape[d];
+    require(first >= 0 && first <= length, Code::invalid_argument, "Expected begin[", d, "] in [0, ", length,
+            "], but got ", first);
+    if (plan.size[d] == -1) plan.size[d] = length - first;
+    require(plan.size[d] >= 0 && first + plan.size[d] <= length, Code::invalid_argument, "Expected size[", d,
+            "] in [0, ", length - first, "], but got ", plan.size[d]);
+  }
+  if (plan.size == x.shape) return call.output_alias(0, 0, x.shape);
+  const Tensor y = call.output(0, x.type, plan.size);
+  move_elements(call, op, {plan.axes(x.shape), plan.from(x.shape), 0}, x, y);
+}
+
+void both_variants(const OpSpec& op, std::vector<std::string>& names) {
+  copy_variants(op, names);
+  fill_variants(op, names);
+}
+
+const std::vector<DType> kAll = join({kFloats, kDeviceInts, {DType::boolean}});
+const std::vector<DType> kSliced = {DType::f32, DType::f16, DType::bf16, DType::boolean, DType::i8, DType::i64};
+const std::vector<DType> kInt32 = {DType::i32};
+
+const Family slice{
+    {"Slice", kSliced, run_slice, "", copy_variants, nullptr, {"begin", "size"}},
+    {"StridedSlice", kAll, run_strided_slice, "", copy_variants, prepare_masks, {"begin", "end", "strides"}},
+    {"StridedSlice",
+     kInt32,
+     run_strided_slice,
+     kHost,
+     nullptr,
+     prepare_masks,
+     {"input", "begin", "end", "strides", "output"}},
+    {"StridedSliceGrad",
+     kAll,
+     run_strided_slice_grad,
+     "",
+     both_variants,
+     prepare_masks,
+     {"shape", "begin", "end", "strides"}},
+    {"StridedSliceGrad",
+     kInt32,
+     run_strided_slice_grad,
+     kHost,
+     nullptr,
+     prepare_masks,
+     {"shape", "begin", "end", "strides", "dy", "output"}},
+};
+
+}  // namespace
+}  // namespace anvil::ops
