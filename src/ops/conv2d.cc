@@ -2,6 +2,7 @@
 #include "ops/conv2d.h"
 
 #include "base/log.h"
+#include "ops/gemm_pack.h"
 
 namespace anvil::ops {
 namespace {
@@ -35,13 +36,36 @@ Params params_of(const ConvShape& s, const ConvPlan& plan) {
           u(plan.slice_depth)};
 }
 
-void launch_tiles(Call& call, const ConvShape& s, const ConvPlan& plan, const Tensor& a, const Tensor& b,
-                  const Tensor& c) {
-  const uint64_t tiles = div_up(plan.m, plan.tile.bm) * div_up(plan.n, plan.tile.bn);
+// An image tensor as (image, pixel, group, channel), channels last and padded to an even number.
+Tensor pack_image(Call& call, const Tensor& t, const ConvShape& s, uint64_t pixels, uint64_t channels) {
+  const uint64_t all = channels * s.groups;
+  const std::array<uint64_t, 4> last{pixels * all, all, channels, 1}, first{pixels * all, 1, channels * pixels, pixels};
+  return pack(call, t,
+              {.size = {s.images, pixels, s.groups, channels},
+               .stride = s.nchw ? first : last,
+               .padded = {pixels, round_up_even(channels)}});
+}
+
+// The filter as (tap, channel, group, output), outputs padded, and channels too where they are depths of the product.
+Tensor pack_filter(Call& call, ConvPass pass, const Tensor& t, const ConvShape& s) {
+  const uint64_t pitch = s.outputs * s.groups;
+  return pack(
+      call, t,
+      {.size = {s.taps(), s.channels, s.groups, s.outputs},
+       .stride = {s.channels * pitch, pitch, s.outputs, 1},
+       .padded = {pass == ConvPass::forward ? round_up_even(s.channels) : s.channels, round_up_even(s.outputs)}});
+}
+
+void launch_product(Call& call, ConvPass pass, const ConvShape& s, const ConvPlan& plan, const Tensor& a,
+                    const Tensor& b, const Tensor& c) {
+  const auto input = [&](const Tensor& t) { return pack_image(call, t, s, s.height * s.width, s.channels); };
+  const auto output = [&](const Tensor& t) { return pack_image(call, t, s, s.out_h * s.out_w, s.outputs); };
+  const Tensor left = !plan.pack_a ? a : pass == ConvPass::input_gradient ? output(a) : input(a);
+  const Tensor right = !plan.pack_b ? b : pass == ConvPass::filter_gradient ? output(b) : pack_filter(call, pass, b, s);
   const Tensor partial = plan.slices > 1 ? call.scratch(DType::f32, {plan.slices, c.size()}) : c;
   call.stream().launch(call.kernel(plan.kernel),
-                       Grid{static_cast<uint32_t>(tiles), static_cast<uint32_t>(s.groups), plan.slices},
-                       {read(a), read(b), write(partial)}, params_of(s, plan));
+                       Grid{static_cast<uint32_t>(plan.tiles), static_cast<uint32_t>(s.groups), plan.slices},
+                       {read(left), read(right), write(partial)}, params_of(s, plan));
   if (plan.slices > 1) sum_slices(call, partial, c, static_cast<uint64_t>(c.size()), plan.slices);
 }
 
@@ -125,8 +149,10 @@ const Family conv{
 
 }  // namespace
 
-void conv2d(Call& call, ConvPass pass, const ConvShape& s, const Tensor& input, const Tensor& filter,
+void conv2d(Call& call, ConvPass pass, const ConvShape& shape, const Tensor& input, const Tensor& filter,
             const Tensor& output) {
+  ConvShape s = shape;
+  s.aligned = pair_aligned(input) && pair_aligned(filter) && pair_aligned(output);
   const ConvPlan plan = plan_conv2d(pass, s, call.caps());
   if (log_wanted(LogKind::plan))
     log_once(LogKind::plan, str(kPassName[int(pass)], facts(s.type).tensorflow, " ", s.text(), ": ", plan.text()));
@@ -138,7 +164,8 @@ void conv2d(Call& call, ConvPass pass, const ConvShape& s, const Tensor& input, 
     case ConvMethod::nothing: return;
     case ConvMethod::zeros: return call.stream().fill(c->data, 0, 1, c->bytes());
     case ConvMethod::product: return gemm(call, plan.product, *a, *b, *c);
-    case ConvMethod::tiles: return launch_tiles(call, s, plan, *a, *b, *c);
+    case ConvMethod::tiles:
+    case ConvMethod::lanes: return launch_product(call, pass, s, plan, *a, *b, *c);
   }
 }
 

@@ -34,6 +34,7 @@ struct ConvShape {
   int64_t pad_h = 0, pad_w = 0;  // before the first row and column
   uint64_t groups = 1;
   bool nchw = false;
+  bool aligned = true;  // are both operands' addresses multiples of 8?
 
   uint64_t pixels_in() const { return images * height * width; }
   uint64_t pixels_out() const { return images * out_h * out_w; }
@@ -65,13 +66,17 @@ enum class ConvMethod : uint8_t {
   zeros,    // results, but nothing to add up
   product,  // 1x1, stride 1, one group, NHWC: a plain matrix product
   tiles,    // implicit matrix product through tiles in group-shared memory
+  lanes,    // the same in blocks in the registers of eight lanes, for CPU-type devices
 };
 
 struct ConvPlan {
   ConvMethod method = ConvMethod::nothing;
   GemmProblem product;  // with ConvMethod::product: of which operand with which is the pass's own business
   TileShape tile{};
-  uint64_t m = 0, n = 0, k = 0;  // of the implicit product, per group
+  LaneShape lanes{};  // with lanes: and which operands are first copied to float, channels last and even
+  bool pack_a = false, pack_b = false;  // of the product, in the order of the pass
+  uint64_t tiles = 0;                   // of one group and slice
+  uint64_t m = 0, n = 0, k = 0;         // of the implicit product, per group
   uint32_t slices = 1;
   uint64_t slice_depth = 0;
   std::string kernel;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "ops/conv2d.h"
+#include "ops/gemm_pack.h"
 
 namespace anvil::ops {
 namespace {
@@ -11,6 +12,10 @@ std::string tiled_kernel(ConvPass pass, DType in, DType out, const TileShape& t)
   const std::string types =
       pass == ConvPass::filter_gradient ? str(slang_name(in), ",", slang_name(out)) : std::string(slang_name(in));
   return str("conv/", kEntry[int(pass)], "<", types, ",", tile_text(t), ">");
+}
+
+std::string lanes_kernel(ConvPass pass, DType out, const LaneShape& s) {
+  return str("conv_lanes/", kEntry[int(pass)], "_lanes<", slang_name(out), ",", lane_text(s), ">");
 }
 
 // With one tap, no padding and no gaps the pixels of both images are the same, and the channels lie side by side.
@@ -43,6 +48,9 @@ std::string ConvPlan::text() const {
     case ConvMethod::nothing: return "nothing";
     case ConvMethod::zeros: return "zeros";
     case ConvMethod::product: return "matrix product";
+    case ConvMethod::lanes:
+      return str("lanes ", lane_text(lanes), pack_a ? " pack A" : "", pack_b ? " pack B" : "",
+                 slices > 1 ? str(" x", slices, " slices") : "");
     case ConvMethod::tiles: return str("tiles ", tile_text(tile), slices > 1 ? str(" x", slices, " slices") : "");
   }
   return {};
@@ -53,6 +61,8 @@ void conv_variants(ConvPass pass, DType type, std::vector<std::string>& names) {
     names.push_back(tiled_kernel(pass, type, type, t));
     if (pass == ConvPass::filter_gradient) names.push_back(tiled_kernel(pass, type, DType::f32, t));
   }
+  for (const LaneShape& s : kLaneShapes)
+    for (const DType out : {type, DType::f32}) names.push_back(lanes_kernel(pass, out, s));
   if (pass == ConvPass::filter_gradient) names.push_back(sum_slices_variant(type));
   gemm_variants(type, names);
 }
@@ -81,15 +91,30 @@ ConvPlan plan_conv2d(ConvPass pass, const ConvShape& s, const Caps& caps) {
     case ConvPass::filter_gradient: plan.m = s.taps() * s.channels, plan.n = s.outputs, plan.k = s.pixels_out(); break;
   }
   require(plan.k <= UINT32_MAX - 65536 && s.groups <= 65535, Code::unimplemented, "this convolution is too large");
-  plan.tile = choose_tile(plan.m, plan.n, s.groups, caps);
   plan.slice_depth = plan.k;
+  uint64_t unit = 2;
+  if (caps.cpu_type()) {
+    plan.method = ConvMethod::lanes;
+    const bool odd_in = s.channels % 2 != 0, odd_out = s.outputs % 2 != 0, other = s.type != DType::f32 || !s.aligned;
+    const bool input_is = other || s.nchw || odd_in, output_is = other || s.nchw || odd_out;
+    plan.pack_a = pass == ConvPass::input_gradient ? output_is : input_is;
+    plan.pack_b =
+        pass == ConvPass::filter_gradient ? output_is : other || odd_out || (pass == ConvPass::forward && odd_in);
+    if (pass == ConvPass::filter_gradient) plan.m = s.taps() * round_up_even(s.channels);
+    plan.lanes = choose_lanes(plan.m, plan.n);
+    plan.tiles = div_up(plan.m, plan.lanes.rows()) * div_up(plan.n, plan.lanes.columns());
+  } else {
+    plan.tile = choose_tile(plan.m, plan.n, s.groups, caps);
+    plan.tiles = div_up(plan.m, plan.tile.bm) * div_up(plan.n, plan.tile.bn);
+    unit = plan.tile.bk;
+  }
   if (pass == ConvPass::filter_gradient) {
-    const uint64_t tiles = div_up(plan.m, plan.tile.bm) * div_up(plan.n, plan.tile.bn) * s.groups;
-    plan.slices = choose_slices(tiles, plan.k, filter, caps);
-    plan.slice_depth = div_up(div_up(plan.k, plan.slices), plan.tile.bk) * plan.tile.bk;
+    plan.slices = choose_slices(plan.tiles * s.groups, plan.k, filter, caps);
+    plan.slice_depth = div_up(div_up(plan.k, plan.slices), unit) * unit;
     plan.slices = static_cast<uint32_t>(div_up(plan.k, plan.slice_depth));
   }
-  plan.kernel = tiled_kernel(pass, s.type, plan.slices > 1 ? DType::f32 : s.type, plan.tile);
+  const DType out = plan.slices > 1 ? DType::f32 : s.type;
+  plan.kernel = caps.cpu_type() ? lanes_kernel(pass, out, plan.lanes) : tiled_kernel(pass, s.type, out, plan.tile);
   return plan;
 }
 

@@ -1,6 +1,7 @@
 #include "ops/gemm.h"
 
 #include "base/log.h"
+#include "ops/gemm_pack.h"
 
 namespace anvil::ops {
 namespace {
@@ -42,8 +43,8 @@ class Launcher {
     const Params params{u(p_.m),
                         u(p_.n),
                         u(p_.k),
-                        u(p_.turned_a ? p_.m : p_.k),
-                        u(p_.turned_b ? p_.k : p_.n),
+                        u(p_.pitch_a()),
+                        u(p_.pitch_b()),
                         u(r.batches),
                         u(plan_.slice_depth),
                         u(inner[0].size),
@@ -54,8 +55,7 @@ class Launcher {
                         u(inner[0].b),
                         u(inner[1].b),
                         u(inner[2].b)};
-    const uint64_t tiles = div_up(p_.m, plan_.tile.bm) * div_up(p_.n, plan_.tile.bn);
-    call_.stream().launch(kernel_, Grid{u(tiles), u(r.batches), plan_.slices},
+    call_.stream().launch(kernel_, Grid{u(plan_.tiles), u(r.batches), plan_.slices},
                           {part(a_, a, r.a, Access::read), part(b_, b, r.b, Access::read),
                            part(c_, batch * p_.m * p_.n, r.batches * plan_.slices * p_.m * p_.n, Access::write)},
                           params);
@@ -67,6 +67,15 @@ class Launcher {
   const Tensor &a_, &b_, &c_;
   const Kernel& kernel_;
 };
+
+// Copies one operand of all batches to float with an even pitch; `step` gets the batch's distances in the copy.
+Tensor widen(Call& call, const Tensor& x, uint64_t pitch, uint64_t& pad, std::vector<BatchAxis>& batch,
+             uint64_t BatchAxis::* step) {
+  const uint64_t rows = static_cast<uint64_t>(x.size()) / pitch, wide = round_up_even(pitch);
+  for (BatchAxis& axis : batch) axis.*step = axis.*step / pitch * wide;
+  pad = wide - pitch;
+  return pack(call, x, {.size = {1, 1, rows, pitch}, .stride = {0, 0, pitch, 1}, .padded = {1, wide}});
+}
 
 }  // namespace
 
@@ -80,16 +89,21 @@ void sum_slices(Call& call, const Tensor& partial, const Tensor& out, uint64_t c
                        {read(partial), write(out)}, params);
 }
 
-void gemm(Call& call, const GemmProblem& p, const Tensor& a, const Tensor& b, const Tensor& c) {
-  const GemmPlan plan = plan_gemm(p, call.caps());
+void gemm(Call& call, const GemmProblem& problem, const Tensor& a, const Tensor& b, const Tensor& c) {
+  GemmProblem p = problem;
+  p.aligned_a = pair_aligned(a);
+  p.aligned_b = pair_aligned(b);
+  GemmPlan plan = plan_gemm(p, call.caps());
   if (log_wanted(LogKind::plan))
     log_once(LogKind::plan, str("gemm ", facts(p.type).tensorflow, " ", p.batches(), "x", p.m, "x", p.n, "x", p.k,
                                 p.turned_a ? " T" : " N", p.turned_b ? "T: " : "N: ", plan.text()));
   if (plan.method == GemmMethod::nothing) return;
   if (plan.method == GemmMethod::zeros) return call.stream().fill(c.data, 0, 1, c.bytes());
-  if (plan.slices == 1) return Launcher(call, p, plan, a, b, c).walk(plan.batch, 0, 0, 0);
+  const Tensor wide_a = plan.pack_a ? widen(call, a, p.pitch_a(), p.pad_a, plan.batch, &BatchAxis::a) : a;
+  const Tensor wide_b = plan.pack_b ? widen(call, b, p.pitch_b(), p.pad_b, plan.batch, &BatchAxis::b) : b;
+  if (plan.slices == 1) return Launcher(call, p, plan, wide_a, wide_b, c).walk(plan.batch, 0, 0, 0);
   const Tensor partial = call.scratch(DType::f32, {plan.slices, c.size()});
-  Launcher(call, p, plan, a, b, partial).walk(plan.batch, 0, 0, 0);
+  Launcher(call, p, plan, wide_a, wide_b, partial).walk(plan.batch, 0, 0, 0);
   sum_slices(call, partial, c, static_cast<uint64_t>(c.size()), plan.slices);
 }
 

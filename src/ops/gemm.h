@@ -22,8 +22,16 @@ struct GemmProblem {
   uint64_t m = 0, n = 0, k = 0;
   bool turned_a = false, turned_b = false;
   std::vector<BatchAxis> batch;
+  // BatchAxis::a and b are multiples of the pitches.
+  bool aligned_a = true, aligned_b = true;  // are the operands' addresses multiples of 8?
 
   uint64_t batches() const;
+  uint64_t pad_a = 0, pad_b = 0;  // unused elements behind every row of A and of B
+  // Elements from row to row, and in a whole matrix, as they lie in memory.
+  uint64_t pitch_a() const { return (turned_a ? m : k) + pad_a; }
+  uint64_t pitch_b() const { return (turned_b ? k : n) + pad_b; }
+  uint64_t size_a() const { return (turned_a ? k : m) * pitch_a(); }
+  uint64_t size_b() const { return (turned_b ? n : k) * pitch_b(); }
 };
 
 // A tile in group-shared memory: its edges, and the results of one thread.
@@ -40,6 +48,18 @@ std::string tile_text(const TileShape&);
 // The largest tile that the device can hold and that still gives every core work; the smallest one otherwise.
 TileShape choose_tile(uint64_t m, uint64_t n, uint64_t batches, const Caps& caps);
 
+// Blocks of a product on a CPU-type device: a group of eight lanes makes 8 blocks_a x 8 blocks_b results.
+struct LaneShape {
+  uint32_t blocks_a, blocks_b;
+  uint32_t rows() const { return 8 * blocks_a; }
+  uint32_t columns() const { return 8 * blocks_b; }
+  friend bool operator==(const LaneShape&, const LaneShape&) = default;
+};
+inline constexpr LaneShape kLaneShapes[] = {{2, 4}, {4, 2}};
+std::string lane_text(const LaneShape&);
+// The one that wastes least on an m x n result.
+LaneShape choose_lanes(uint64_t m, uint64_t n);
+
 // How many slices to cut a depth of `k` into, so that a product of few tiles keeps all cores busy; 1 = do not cut.
 // Each slice holds at least kLeastSlice of the depth, and all partial results together at most kSliceBytes.
 uint32_t choose_slices(uint64_t tiles, uint64_t k, uint64_t results, const Caps& caps);
@@ -49,13 +69,17 @@ enum class GemmMethod : uint8_t {
   nothing,  // no results
   zeros,    // a depth of 0
   tiles,    // tiles in group-shared memory
+  lanes,    // blocks in the registers of eight lanes, for CPU-type devices
 };
 
 struct GemmPlan {
   GemmMethod method = GemmMethod::nothing;
-  TileShape tile{};
+  TileShape tile{};   // with tiles
+  LaneShape lanes{};  // with lanes: and which operands are first copied to float with an even pitch
+  bool pack_a = false, pack_b = false;
   uint32_t slices = 1;
   uint64_t slice_depth = 0;
+  uint64_t tiles = 0;            // of one batch and slice
   std::string kernel;            // of the product itself
   std::vector<BatchAxis> batch;  // the problem's, with neighbours joined where they are one axis to both operands
 
@@ -73,7 +97,7 @@ Reach reach(const GemmProblem&, std::span<const BatchAxis> axes);
 GemmPlan plan_gemm(const GemmProblem&, const Caps&);
 
 // Records the product on the call's stream.  `a`, `b` and `c` are device tensors of the problem's type; only their
-// addresses and sizes matter.  c overlaps neither operand.
+// addresses and sizes matter.  c overlaps neither operand, and its address is a multiple of 8.
 void gemm(Call&, const GemmProblem&, const Tensor& a, const Tensor& b, const Tensor& c);
 
 // Adds up `slices` float results of `count` elements each that lie behind each other in `partial`.

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "ops/gemm.h"
+#include "ops/gemm_pack.h"
 
 namespace anvil::ops {
 
@@ -24,6 +25,17 @@ TileShape choose_tile(uint64_t m, uint64_t n, uint64_t batches, const Caps& caps
   return *fits;
 }
 
+std::string lane_text(const LaneShape& s) { return str(s.blocks_a, ",", s.blocks_b); }
+
+LaneShape choose_lanes(uint64_t m, uint64_t n) {
+  const auto cost = [&](const LaneShape& s) {
+    // Narrow blocks load more for each product: an eighth slower where both fit.
+    const uint64_t results = div_up(m, s.rows()) * s.rows() * div_up(n, s.columns()) * s.columns();
+    return results * (s.blocks_b > s.blocks_a ? 8 : 9);
+  };
+  return cost(kLaneShapes[0]) <= cost(kLaneShapes[1]) ? kLaneShapes[0] : kLaneShapes[1];
+}
+
 uint32_t choose_slices(uint64_t tiles, uint64_t k, uint64_t results, const Caps& caps) {
   const uint64_t wanted = div_up(2ull * caps.cores, std::max<uint64_t>(tiles, 1));
   const uint64_t most = std::min({wanted, k / kLeastSlice, kSliceBytes / (4 * std::max<uint64_t>(results, 1))});
@@ -34,6 +46,9 @@ std::string GemmPlan::text() const {
   switch (method) {
     case GemmMethod::nothing: return "nothing";
     case GemmMethod::zeros: return "zeros";
+    case GemmMethod::lanes:
+      return str("lanes ", lane_text(lanes), pack_a ? " pack A" : "", pack_b ? " pack B" : "",
+                 slices > 1 ? str(" x", slices, " slices") : "");
     case GemmMethod::tiles: return str("tiles ", tile_text(tile), slices > 1 ? str(" x", slices, " slices") : "");
   }
   return {};
@@ -41,7 +56,7 @@ std::string GemmPlan::text() const {
 
 Reach reach(const GemmProblem& p, std::span<const BatchAxis> axes) {
   constexpr uint64_t kGridAxis = 65535;  // the least that Vulkan promises for y and z
-  Reach r{1, p.m * p.k, p.k * p.n, false};
+  Reach r{1, p.size_a(), p.size_b(), false};
   for (const BatchAxis& x : axes) {
     r.batches *= x.size;
     r.a += (x.size - 1) * x.a;
@@ -71,9 +86,24 @@ std::string tiled_kernel(DType in, DType out, bool turned_a, bool turned_b, cons
              tile_text(t), ">");
 }
 
+std::string lanes_kernel(DType out, bool turned_a, bool turned_b, const LaneShape& s) {
+  return str("gemm/lanes<", slang_name(out), ",", int(turned_a), ",", int(turned_b), ",", lane_text(s), ">");
+}
+
+// Cuts the depth; a slice is a multiple of `unit`.
+void slice(GemmPlan& plan, uint64_t wanted, uint64_t k, uint64_t unit) {
+  plan.slice_depth = div_up(div_up(k, wanted), unit) * unit;
+  plan.slices = static_cast<uint32_t>(div_up(k, plan.slice_depth));
+}
+
 }  // namespace
 
 void gemm_variants(DType type, std::vector<std::string>& names) {
+  for (const LaneShape& s : kLaneShapes)
+    for (const bool ta : {false, true})
+      for (const bool tb : {false, true})
+        for (const DType out : {type, DType::f32}) names.push_back(lanes_kernel(out, ta, tb, s));
+  names.push_back(pack_variant(type));
   for (const TileShape& t : kTiles)
     for (const bool ta : {false, true})
       for (const bool tb : {false, true})
@@ -91,13 +121,22 @@ GemmPlan plan_gemm(const GemmProblem& p, const Caps& caps) {
     plan.method = GemmMethod::zeros;
     return plan;
   }
+  plan.batch = merged(p.batch);
+  const bool sliceable = reach(p, plan.batch).one_launch;
+  if (caps.cpu_type()) {
+    plan.method = GemmMethod::lanes;
+    plan.lanes = choose_lanes(p.m, p.n);
+    plan.pack_a = p.type != DType::f32 || p.pitch_a() % 2 != 0 || !p.aligned_a;
+    plan.pack_b = p.type != DType::f32 || p.pitch_b() % 2 != 0 || !p.aligned_b;
+    plan.tiles = div_up(p.m, plan.lanes.rows()) * div_up(p.n, plan.lanes.columns());
+    slice(plan, sliceable ? choose_slices(plan.tiles * batches, p.k, results, caps) : 1, p.k, 2);
+    plan.kernel = lanes_kernel(plan.slices > 1 ? DType::f32 : p.type, p.turned_a, p.turned_b, plan.lanes);
+    return plan;
+  }
   plan.method = GemmMethod::tiles;
   plan.tile = choose_tile(p.m, p.n, batches, caps);
-  const uint64_t tiles = div_up(p.m, plan.tile.bm) * div_up(p.n, plan.tile.bn) * batches;
-  plan.batch = merged(p.batch);
-  if (reach(p, plan.batch).one_launch) plan.slices = choose_slices(tiles, p.k, results, caps);
-  plan.slice_depth = div_up(div_up(p.k, plan.slices), plan.tile.bk) * plan.tile.bk;
-  plan.slices = static_cast<uint32_t>(div_up(p.k, plan.slice_depth));
+  plan.tiles = div_up(p.m, plan.tile.bm) * div_up(p.n, plan.tile.bn);
+  slice(plan, sliceable ? choose_slices(plan.tiles * batches, p.k, results, caps) : 1, p.k, plan.tile.bk);
   plan.kernel = tiled_kernel(p.type, plan.slices > 1 ? DType::f32 : p.type, p.turned_a, p.turned_b, plan.tile);
   return plan;
 }
