@@ -31,18 +31,19 @@ std::string functor(Reduction r, DType t, bool first, bool last) {
   fail(Code::internal, "no such reduction");
 }
 
-std::string variant(ReduceStage::Shape shape, Reduction r, DType t, bool first, bool last) {
+// One launch of the reduction of a tensor of `type` into one of `result`.
+std::string variant(ReduceStage::Shape shape, Reduction r, DType type, DType result, bool first, bool last) {
   static constexpr const char* kEntries[] = {"lanes", "groups", "columns"};
-  return str("reduce/", kEntries[static_cast<int>(shape)], "<", functor(r, t, first, last), ",",
-             packed(first ? t : partial_type(t)), ",", packed(last ? t : partial_type(t)), ">");
+  return str("reduce/", kEntries[static_cast<int>(shape)], "<", functor(r, type, first, last), ",",
+             packed(first ? type : partial_type(type)), ",", packed(last ? result : partial_type(type)), ">");
 }
 
 }  // namespace
 
-void reduce_variants(Reduction r, DType t, std::vector<std::string>& names) {
+void reduce_variants(Reduction r, DType t, std::vector<std::string>& names, std::optional<DType> result) {
   for (auto shape : {ReduceStage::Shape::lanes, ReduceStage::Shape::groups, ReduceStage::Shape::columns})
     for (bool first : {false, true})
-      for (bool last : {false, true}) names.push_back(variant(shape, r, t, first, last));
+      for (bool last : {false, true}) names.push_back(variant(shape, r, t, result.value_or(t), first, last));
 }
 
 void reduce(Call& call, Reduction r, const Tensor& x, const Tensor& y, const ReduceAxes& axes) {
@@ -64,7 +65,7 @@ void reduce(Call& call, Reduction r, const Tensor& x, const Tensor& y, const Red
       const bool wide = s.inner % width == 0 && reinterpret_cast<uintptr_t>(from.data) % 8 == 0;  // as the kernel finds
       groups = div_up(groups * (wide ? s.inner / width : s.inner), kGroup);
     }
-    call.stream().launch(call.kernel(variant(s.shape, r, x.type, first, last)), Grid::line(groups),
+    call.stream().launch(call.kernel(variant(s.shape, r, x.type, y.type, first, last)), Grid::line(groups),
                          {read(from), write(to)}, params);
     from = to;
   }

@@ -1,5 +1,6 @@
 // Reductions over any set of axes: the plan, and the launch that other families share.
 #pragma once
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,9 +37,11 @@ using anvil::text;  // of a Shape
 
 enum class Reduction : uint8_t { sum, mean, prod, max, min, all, any, norm, half_square };
 
-// Every kernel that reduce() may launch for this type.
-void reduce_variants(Reduction reduction, DType type, std::vector<std::string>& names);
-// Records y = reduction of x.  x and y have one type; y has as many elements as axes.result.  Sums of 16-bit floats
+// Every kernel that reduce() may launch for an input of `type` and an output of `result` (the same unless given).
+void reduce_variants(Reduction reduction, DType type, std::vector<std::string>& names,
+                     std::optional<DType> result = std::nullopt);
+// Records y = reduction of x.  y has x's type, or float32 where x is
+// a floating type, and as many elements as axes.result.  Sums of 16-bit floats
 // are kept in float32 throughout.
 void reduce(Call& call, Reduction reduction, const Tensor& x, const Tensor& y, const ReduceAxes& axes);
 
