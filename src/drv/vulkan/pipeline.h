@@ -53,6 +53,7 @@ class PipelineCache {
   VkPipelineCache cache_ = VK_NULL_HANDLE;
   std::mutex lock_;
   std::condition_variable wake_;
+  uint64_t counted_ = 0;            // bytes in the counter; only the saver writes
   uint64_t built_ = 0, saved_ = 0;  // counts of pipelines
   bool stop_ = false;
   std::thread saver_;  // started by the first touched()

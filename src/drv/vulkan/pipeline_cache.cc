@@ -81,6 +81,7 @@ PipelineCache::~PipelineCache() {
     wake_.notify_all();
     saver_.join();
   }
+  subtract(Counter::pipeline_cache_bytes, counted_);
   context_.vk.vkDestroyPipelineCache(context_.device, cache_, nullptr);
 }
 
@@ -150,8 +151,9 @@ void PipelineCache::save() {
   }
   fs::rename(aside, path_, none);
   if (none) fs::remove(aside, none);
-  const uint64_t before = value(Counter::pipeline_cache_bytes);
-  if (n > before) add(Counter::pipeline_cache_bytes, n - before);
+  add(Counter::pipeline_cache_bytes, n);
+  subtract(Counter::pipeline_cache_bytes, counted_);
+  counted_ = n;
 }
 
 }  // namespace anvil::vulkan

@@ -7,6 +7,14 @@
 
 namespace anvil::vulkan {
 
+std::shared_ptr<Timeline> Registry::new_timeline(Context& context) {
+  std::unique_lock hold(lock_);
+  if (spare_.empty()) return std::make_shared<Timeline>(context);
+  std::shared_ptr<Timeline> t = std::move(spare_.back());
+  spare_.pop_back();
+  return t;
+}
+
 void Registry::enter(VulkanStream* stream, std::shared_ptr<Timeline> timeline) {
   std::unique_lock hold(lock_);
   rows_.push_back({stream, std::move(timeline)});
@@ -14,7 +22,12 @@ void Registry::enter(VulkanStream* stream, std::shared_ptr<Timeline> timeline) {
 
 void Registry::leave(const VulkanStream* stream) {
   std::unique_lock hold(lock_);
-  std::erase_if(rows_, [&](const Row& r) { return r.stream == stream; });
+  std::erase_if(rows_, [&](const Row& r) {
+    if (r.stream != stream) return false;
+    r.timeline->abandon();
+    spare_.push_back(r.timeline);
+    return true;
+  });
 }
 
 std::shared_ptr<Timeline> Registry::timeline(const Stream* stream) const {

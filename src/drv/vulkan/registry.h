@@ -14,7 +14,11 @@ class VulkanStream;
 // Thread-safe.  A stream calls it without holding its own lock; flush_all() takes the streams' locks.
 class Registry {
  public:
+  // The timeline for a new stream.  Timelines of closed streams are used again and go with the device: a submission of
+  // another stream may still refer to their semaphores, and Mesa looks at them even a moment after it is done.
+  std::shared_ptr<Timeline> new_timeline(Context& context);
   void enter(VulkanStream* stream, std::shared_ptr<Timeline> timeline);
+  // The stream's work is done.
   void leave(const VulkanStream* stream);
   // Null if the stream is gone; its work is done then.
   std::shared_ptr<Timeline> timeline(const Stream* stream) const;
@@ -32,6 +36,7 @@ class Registry {
   };
   mutable std::shared_mutex lock_;
   std::vector<Row> rows_;
+  std::vector<std::shared_ptr<Timeline>> spare_;
 };
 
 }  // namespace anvil::vulkan

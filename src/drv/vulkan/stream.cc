@@ -33,7 +33,7 @@ VulkanStream::VulkanStream(Context& context, Memory& memory, Registry& registry,
       registry_(registry),
       queue_(kind == StreamKind::transfer && context.transfer.handle ? context.transfer : context.compute),
       can_compute_(&queue_ == &context.compute),
-      timeline_(std::make_shared<Timeline>(context)),
+      timeline_(registry.new_timeline(context)),
       batch_(context, queue_),
       limit_(kFirst),
       uploads_(context, context.adapter.upload_type, context.config.staging_block, kStagingBlocks),
@@ -51,13 +51,12 @@ VulkanStream::~VulkanStream() {
   } catch (const std::exception& e) {
     log(LogKind::error, str("while closing a stream: ", e.what()));
   }
-  registry_.leave(this);
   // After a failure points count as reached, but what was submitted before may still run.
   if (context_.sticky.set()) {
     std::lock_guard hold(queue_.lock);
     context_.vk.vkQueueWaitIdle(queue_.handle);
   }
-  timeline_->abandon();
+  registry_.leave(this);
   if (bounce_.buffer) context_.destroy_memory(bounce_);
 }
 

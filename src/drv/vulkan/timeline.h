@@ -50,7 +50,8 @@ class Timeline : public std::enable_shared_from_this<Timeline> {
   // Closes the open batch as a point.  `submitted`: the GPU signals `gpu` with its value; `host_read`: a host thread
   // signals `host` with it; `deps`: what else it stands for.
   uint64_t close(bool submitted, bool host_read, std::vector<Need> deps);
-  // The stream ends: forgets every entry, and with them other streams' timelines.
+  // The stream ends, all its work done: forgets every entry, and with them other streams' timelines.  Values go on
+  // growing for the next stream.
   void abandon();
 
   // -- by anyone --
