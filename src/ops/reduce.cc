@@ -16,14 +16,14 @@ DType partial_type(DType t) { return is_float(t) ? DType::f32 : t; }
 // The functor for a launch that is the first, the last, both or neither of its reduction.
 std::string functor(Reduction r, DType t, bool first, bool last) {
   const auto sum = [](bool square, const char* end) { return str("SumOf<", square ? "true" : "false", ",", end, ">"); };
-  const char* value = t == DType::i64 ? "int64_t" : t == DType::i32 ? "int" : "float";
+  const auto whole = [t](const char* op) { return str(op, is_float(t) ? "" : slang_name(t)); };
   switch (r) {
-    case Reduction::sum: return is_float(t) ? sum(false, "Keep") : str("Add<", value, ">");
+    case Reduction::sum: return is_float(t) ? sum(false, "Keep") : whole("Add");
     case Reduction::mean: return sum(false, last ? "Divide" : "Keep");
     case Reduction::norm: return sum(first, last ? "Root" : "Keep");
     case Reduction::half_square: return sum(first, last ? "Half" : "Keep");
-    case Reduction::prod: return str("Multiply<", value, ">");
-    case Reduction::max: return t == DType::i64 ? "MaxInt64" : "Max";
+    case Reduction::prod: return whole("Multiply");
+    case Reduction::max: return whole("Max");
     case Reduction::min: return "Min";
     case Reduction::all: return "All";
     case Reduction::any: return "Any";
