@@ -45,8 +45,7 @@ std::string Sticky::message() const {
   return set() ? error_.what() : "";
 }
 
-Context::Context(std::shared_ptr<Instance> i, Adapter a, Config c)
-    : instance(std::move(i)), adapter(std::move(a)), config(std::move(c)), faults(config.options.fault) {
+Context::Context(Adapter a, Config c) : adapter(std::move(a)), config(std::move(c)), faults(config.options.fault) {
   const float priority = 1;
   VkDeviceQueueCreateInfo queues[2] = {{VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO},
                                        {VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO}};

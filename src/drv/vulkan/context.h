@@ -1,7 +1,6 @@
 // What all parts of one open device share.
 #pragma once
 #include <atomic>
-#include <memory>
 #include <mutex>
 #include <string>
 
@@ -9,7 +8,6 @@
 #include "drv/pack.h"
 #include "drv/vulkan/adapter.h"
 #include "drv/vulkan/device.h"
-#include "drv/vulkan/instance.h"
 #include "drv/vulkan/vk.h"
 
 namespace anvil::vulkan {
@@ -40,7 +38,7 @@ struct Queue {
 };
 
 struct Context {
-  Context(std::shared_ptr<Instance> instance, Adapter adapter, Config config);
+  Context(Adapter adapter, Config config);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -57,7 +55,6 @@ struct Context {
   void destroy_memory(const Memory& memory);
   const Pack& pack() const { return config.pack ? *config.pack : default_pack(); }
 
-  std::shared_ptr<Instance> instance;
   Adapter adapter;
   Config config;
   Faults faults;

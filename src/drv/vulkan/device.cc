@@ -7,6 +7,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "drv/vulkan/context.h"
+#include "drv/vulkan/instance.h"
 #include "drv/vulkan/memory.h"
 #include "drv/vulkan/pipeline.h"
 #include "drv/vulkan/registry.h"
@@ -17,8 +18,8 @@ namespace {
 
 class VulkanDevice final : public Device {
  public:
-  VulkanDevice(std::shared_ptr<Instance> instance, Adapter adapter, const Config& config)
-      : context_(std::move(instance), std::move(adapter), config), memory_(context_), pipelines_(context_) {
+  VulkanDevice(Adapter adapter, const Config& config)
+      : context_(std::move(adapter), config), memory_(context_), pipelines_(context_) {
     context_.adapter.caps.memory = memory_.info().total;
   }
   ~VulkanDevice() override { context_.vk.vkDeviceWaitIdle(context_.device); }
@@ -127,14 +128,14 @@ std::vector<std::unique_ptr<Device>> open_devices(const Config& config, std::str
     return devices;
   }
   try {
-    const auto instance = std::make_shared<Instance>(config.options.validate);
-    std::vector<Adapter> adapters = usable(*instance, config, why);
+    const Instance& instance = Instance::get(config.options.validate);
+    std::vector<Adapter> adapters = usable(instance, config, why);
     for (size_t i = 0; i < adapters.size(); ++i) {
       if (!chosen(config.options.device, i, adapters[i].caps)) continue;
       plan_as(config.options.plan_as, adapters[i].caps);
       const std::string name = adapters[i].caps.name;
       try {
-        devices.push_back(std::make_unique<VulkanDevice>(instance, std::move(adapters[i]), config));
+        devices.push_back(std::make_unique<VulkanDevice>(std::move(adapters[i]), config));
       } catch (const std::exception& e) {
         why += str(why.empty() ? "" : "; ", name, ": ", e.what());
       }

@@ -89,13 +89,13 @@ void Instance::listen() {
   if (create) create(instance_, &info, nullptr, &messenger_);
 }
 
-Instance::~Instance() {
-  if (messenger_) {
-    const auto destroy = reinterpret_cast<PFN_vkDestroyDebugUtilsMessengerEXT>(
-        vkGetInstanceProcAddr(instance_, "vkDestroyDebugUtilsMessengerEXT"));
-    destroy(instance_, messenger_, nullptr);
-  }
-  if (instance_) vkDestroyInstance(instance_, nullptr);
+Instance& Instance::get(bool validate) {
+  static std::mutex lock;
+  static Instance* made[2] = {};
+  std::lock_guard hold(lock);
+  Instance*& one = made[validate];
+  if (!one) one = new Instance(validate);  // never deleted: see above
+  return *one;
 }
 
 std::vector<VkPhysicalDevice> Instance::gpus() const {

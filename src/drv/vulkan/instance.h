@@ -1,6 +1,5 @@
-// The Vulkan loader and one VkInstance, shared by the devices opened from it.
+// The Vulkan loader and the process's VkInstance.
 #pragma once
-#include <memory>
 #include <vector>
 
 #include "drv/vulkan/vk.h"
@@ -9,10 +8,11 @@ namespace anvil::vulkan {
 
 class Instance {
  public:
-  // Throws unavailable with what to do if there is no loader or no driver.  `validate`: load the validation layer and
-  // count and log its messages; a missing layer is a warning.
-  explicit Instance(bool validate);
-  ~Instance();
+  // The process's instance, made at the first call and kept to its end: unloading and loading a GPU driver again is
+  // what drivers are bad at (NVIDIA's cannot be loaded some 25 times).  Throws unavailable with what to do if there is
+  // no loader or no driver.  `validate`: one with the validation layer, whose messages are counted and logged; a
+  // missing layer is a warning.  Thread-safe.
+  static Instance& get(bool validate);
   Instance(const Instance&) = delete;
   Instance& operator=(const Instance&) = delete;
 
@@ -20,6 +20,7 @@ class Instance {
   std::vector<VkPhysicalDevice> gpus() const;  // as the driver lists them
 
  private:
+  explicit Instance(bool validate);
   void listen();
   VkInstance instance_ = VK_NULL_HANDLE;
   VkDebugUtilsMessengerEXT messenger_ = VK_NULL_HANDLE;
