@@ -1,6 +1,7 @@
 #include "tf/installation.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
 #include <filesystem>
 #include <vector>
@@ -109,6 +110,16 @@ bool has_own_gpu() {
   static const bool own =
       build_flag("_ZN10tensorflow19IsGoogleCudaEnabledEv") || build_flag("_ZN10tensorflow15IsBuiltWithROCmEv");
   return own;
+}
+
+int copies_in_process() {
+  const auto count = [](dl_phdr_info* info, size_t, void* n) {
+    if (std::filesystem::path(info->dlpi_name).filename() == "libtensorflow_anvil.so") ++*static_cast<int*>(n);
+    return 0;
+  };
+  int n = 0;
+  dl_iterate_phdr(count, &n);
+  return n;
 }
 
 const char* device_type() { return has_own_gpu() ? "ANVIL" : "GPU"; }

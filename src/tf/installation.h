@@ -12,6 +12,9 @@ const std::string& tensorflow_version();
 // Was it built with GPU support of its own (CUDA, ROCm)?  Then "GPU" belongs to it, and we must stay out of the way.
 bool has_own_gpu();
 
+// How many copies of this library are in the process, e.g. the installed one and one from a build tree.
+int copies_in_process();
+
 // The device type to register: "GPU", or "ANVIL" beside a TensorFlow that has GPUs of its own.
 const char* device_type();
 

@@ -2,6 +2,8 @@
 // it must be quick: nothing of the GPU is touched before TensorFlow asks how many devices there are.
 #include "tf/platform.h"
 
+#include <atomic>
+
 #include "tf/device.h"
 #include "tf/guard.h"
 #include "tf/installation.h"
@@ -66,6 +68,11 @@ void destroy_platform_functions(SP_PlatformFns*) {}
 
 extern "C" [[gnu::visibility("default")]] void SE_InitPlugin(SE_PlatformRegistrationParams* params, TF_Status* status) {
   using namespace anvil::tf;
+  // A platform that is registered twice makes TensorFlow abort the process; this only makes the second load fail.
+  static std::atomic<bool> before{false};
+  if (before.exchange(true) || copies_in_process() > 1)
+    return TF_SetStatus(status, TF_ALREADY_EXISTS,
+                        "tensorflow-anvil is loaded already: TensorFlow loads it by itself, from tensorflow-plugins/");
   SP_Platform& p = *params->platform;
   p = {SP_PLATFORM_STRUCT_SIZE};
   p.name = "ANVIL";

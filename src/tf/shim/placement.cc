@@ -1,4 +1,7 @@
 // Seeing where ops were placed: graphs after placement, and eager ops as they run.
+#include <shared_mutex>
+#include <unordered_set>
+
 #include "tensorflow/core/common_runtime/device_set.h"
 #include "tensorflow/core/common_runtime/eager/eager_op_rewrite_registry.h"
 #include "tensorflow/core/common_runtime/eager/eager_operation.h"
@@ -30,13 +33,14 @@ bool asks_for_cpu(const std::string& device) {
   return DeviceNameUtils::ParseFullName(device, &parsed) && is_cpu(parsed);
 }
 
-// Reports the op if the device lacks a kernel for it.
-void report_if_missing(const Watch& watch, const tensorflow::NodeDef& def, const char* name) {
+// Reports the op if the device lacks a kernel for it; did it?
+bool report_if_missing(const Watch& watch, const tensorflow::NodeDef& def, const char* name) {
   const tensorflow::KernelDef* kernel = nullptr;
-  if (tensorflow::FindKernelDef(tensorflow::DeviceType(watch.device_type), def, &kernel, nullptr).ok()) return;
+  if (tensorflow::FindKernelDef(tensorflow::DeviceType(watch.device_type), def, &kernel, nullptr).ok()) return false;
   const AttrSlice attributes(def);
   const anvil_node node{def.op().c_str(), name, &attributes, type_of};
   watch.calls.left_out(&node);
+  return true;
 }
 
 class GraphWatch final : public tensorflow::GraphOptimizationPass {
@@ -84,6 +88,7 @@ class GraphWatch final : public tensorflow::GraphOptimizationPass {
   Watch watch_;
 };
 
+// Sees an eager op before it is placed: afterwards nothing tells the script's wish from TensorFlow's choice.
 class EagerWatch final : public tensorflow::EagerOpRewrite {
  public:
   explicit EagerWatch(Watch watch) : EagerOpRewrite("AnvilPlacement", __FILE__, "0"), watch_(std::move(watch)) {}
@@ -91,22 +96,46 @@ class EagerWatch final : public tensorflow::EagerOpRewrite {
   absl::Status Run(tensorflow::EagerOperation* op, std::unique_ptr<tensorflow::EagerOperation>*) override {
     if (op->is_function() || is_cpu(op->GetDeviceParsedName()) || !watch_.calls.may_matter(op->Name().c_str()))
       return absl::OkStatus();
-    report_if_missing(watch_, op->MutableAttrs()->BuildNodeDef(), "");
+    // The key that TensorFlow is about to look the kernel up by, which covers the name and all attributes.
+    const tensorflow::Fprint128 key = op->MutableAttrs()->CacheKey(op->DeviceName());
+    if (known(key) || tied_to_cpu(*op)) return absl::OkStatus();
+    if (report_if_missing(watch_, op->MutableAttrs()->BuildNodeDef(), "")) return absl::OkStatus();
+    const std::unique_lock<std::shared_mutex> hold(lock_);
+    if (have_kernel_.size() >= kMostKnown) have_kernel_.clear();
+    have_kernel_.insert(key);
     return absl::OkStatus();
   }
 
  private:
+  static constexpr size_t kMostKnown = 1 << 16;
+
+  bool known(const tensorflow::Fprint128& key) const {
+    const std::shared_lock<std::shared_mutex> hold(lock_);
+    return have_kernel_.count(key) > 0;
+  }
+
+  // An op follows the variable that it works on.
+  static bool tied_to_cpu(const tensorflow::EagerOperation& op) {
+    for (const tensorflow::ImmediateExecutionTensorHandle* input : op.Inputs()) {
+      absl::Status status;
+      if (input->DataType() == tensorflow::DT_RESOURCE && asks_for_cpu(input->DeviceName(&status))) return true;
+    }
+    return false;
+  }
+
   Watch watch_;
+  mutable std::shared_mutex lock_;  // guards the set
+  std::unordered_set<tensorflow::Fprint128, tensorflow::Fprint128Hasher> have_kernel_;
 };
 
 }  // namespace
 
 const char* watch_placements(const char* device_type, const anvil_placement_watch* watch) {
   const Watch kept{device_type, *watch};
-  // Late numbers: after everything that may still change the graph or the op.
+  // A late number: after everything that may still change the graph.
   tensorflow::OptimizationPassRegistry::Global()->Register(tensorflow::OptimizationPassRegistry::POST_PLACEMENT, 10000,
                                                            std::make_unique<GraphWatch>(kept));
-  tensorflow::EagerOpRewriteRegistry::Global()->Register(tensorflow::EagerOpRewriteRegistry::POST_PLACEMENT, 40000,
+  tensorflow::EagerOpRewriteRegistry::Global()->Register(tensorflow::EagerOpRewriteRegistry::PRE_EXECUTION, 40000,
                                                          std::make_unique<EagerWatch>(kept));
   return nullptr;
 }
