@@ -24,6 +24,7 @@ uint16_t to_half(double v) {
   const uint16_t sign = std::signbit(v) ? 0x8000 : 0;
   const double a = std::fabs(v);
   if (std::isnan(v)) return 0x7e00;
+  if (a == 0) return sign;
   if (a >= 65520) return sign | 0x7c00;
   int e = 0;
   std::frexp(a, &e);
@@ -196,7 +197,6 @@ class HarnessCall final : public Call {
   }
   void output_alias(int i, int k, const Shape& shape) override {
     const Tensor& x = in_.at(static_cast<size_t>(k));
-    require(count(shape) == x.size(), Code::internal, "an alias of another size");
     Out& o = slot(i);
     o.tensor = {shape, x.type, x.data};
     o.buffer = in_buffers_[static_cast<size_t>(k)];

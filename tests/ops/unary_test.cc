@@ -35,9 +35,10 @@ const UnaryRow kRows[] = {
     {"Neg", [](double x) { return -x; }, -50, 50, 0},
     {"Square", [](double x) { return x * x; }, -50, 50, 0.5},
     {"Abs", [](double x) { return std::fabs(x); }, -50, 50, 0},
-    {"Sign", [](double x) { return x > 0   ? 1.0
-                                   : x < 0 ? -1.0
-                                           : x; }, -50, 50, 0},
+    {"Sign", [](double x) { return x > 0    ? 1.0
+                                   : x < 0  ? -1.0
+                                   : x == 0 ? 0.0
+                                            : x; }, -50, 50, 0},
     {"Reciprocal", [](double x) { return 1 / x; }, -50, 50, 2.5},
     {"Floor", [](double x) { return std::floor(x); }, -50, 50, 0},
     {"Ceil", [](double x) { return std::ceil(x); }, -50, 50, 0},
