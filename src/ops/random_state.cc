@@ -1,12 +1,22 @@
 #include "ops/random_state.h"
 
-#include <random>
+#include <fstream>
+
+#include "base/error.h"
 
 namespace anvil::ops {
 namespace {
 
 uint32_t low(uint64_t v) { return static_cast<uint32_t>(v); }
 uint32_t high(uint64_t v) { return static_cast<uint32_t>(v >> 32); }
+
+// Not std::random_device: linked statically, libstdc++'s asks for a C library newer than many systems have.
+uint64_t entropy() {
+  uint64_t v = 0;
+  std::ifstream source("/dev/urandom", std::ios::binary);
+  require(source.read(reinterpret_cast<char*>(&v), sizeof v).good(), Code::internal, "cannot read /dev/urandom");
+  return v;
+}
 
 }  // namespace
 
@@ -32,10 +42,8 @@ void skip(Philox& at, uint64_t count) {
 
 Philox seeded(uint64_t seed, uint64_t seed2) {
   if (seed == 0 && seed2 == 0) {
-    std::random_device source;
-    const auto fresh = [&] { return uint64_t{source()} << 32 | source(); };
-    seed = fresh();
-    seed2 = fresh();
+    seed = entropy();
+    seed2 = entropy();
   }
   return {{low(seed), high(seed)}, {0, 0, low(seed2), high(seed2)}};
 }
