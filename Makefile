@@ -39,10 +39,10 @@ wheel: build
 test-versions: wheel
 	python tools/test_versions.py
 
-bench: build
+bench: install
 	python bench/run.py
 
-bench-peers: build
+bench-peers: install
 	python bench/peers/run.py
 
 lint: build
@@ -71,5 +71,6 @@ $(READY): requirements-dev.txt | system
 	$(VENV)/bin/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
+# Downloads, compiled kernels (.cache) and .venv stay: they are only ever used for what they were made from.
 clean:
-	rm -rf build dist out .cache
+	rm -rf build dist out

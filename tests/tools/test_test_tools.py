@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 import run_tests  # noqa: E402
-import train_sanitized  # noqa: E402
+import sanitizers  # noqa: E402
 import validate_pack  # noqa: E402
 
 PASSING_TEST = "def test_a(): pass\n"
@@ -80,13 +80,33 @@ RACE = """WARNING: ThreadSanitizer: data race (pid=1)
 """
 
 
-@pytest.mark.parametrize(
-    "library, counts",
-    [("libtensorflow_anvil.so", True), ("libtensorflow_framework.so.2", False)],
-    ids=["ours", "theirs"],
-)
-def test_races_count_by_who_made_the_access(library, counts):
-    assert train_sanitized.ours(RACE.format(top="f", library=library)) is counts
+LEAK = """==1==ERROR: LeakSanitizer: detected memory leaks
+
+Direct leak of 128 byte(s) in 1 object(s) allocated from:
+    #0 0x7fb37 in __interceptor_realloc ../../../../src/libsanitizer/asan/asan_malloc_linux.cpp:85
+    #1 0x7fb36 in std::vector<int>::push_back /usr/include/c++/12/bits/stl_vector.h:1280
+    #2 0x7fb35 {where}
+    #3 0x7fb34 in main /x/src/tf/device.cc:9
+"""
+UNDEFINED = "/x/src/ops/gemm_plan.cc:9:4: runtime error: division by zero\n    #0 0x5 in f /x/y.cc:1\n"
+BAD_ACCESS = "==1==ERROR: AddressSanitizer: heap-use-after-free on address 0x6\n    #0 0x5 (<unknown module>)\n"
+
+REPORTS = {
+    "our access": (RACE.format(top="f", library="libtensorflow_anvil.so"), 1),
+    "their access": (RACE.format(top="f", library="libtensorflow_framework.so.2"), 0),
+    "our leak": (LEAK.format(where="in anvil::Pack::Pack /x/src/drv/pack.cc:81"), 1),
+    "a leak of a library that is gone": (LEAK.format(where="(<unknown module>)"), 0),
+    "undefined behaviour": (UNDEFINED, 1),
+    "a bad access, wherever": (BAD_ACCESS, 1),
+    "nothing": ("", 0),
+    "all of them": ("\n==================\n".join([RACE.format(top="f", library="drv_test"), LEAK, UNDEFINED]), 2),
+}
+
+
+@pytest.mark.parametrize("text, count", REPORTS.values(), ids=REPORTS)
+def test_sanitizer_reports_count_by_who_made_the_access(tmp_path, text, count):
+    (tmp_path / "log.1").write_text(text)
+    assert len(sanitizers.counted(tmp_path)) == count
 
 
 # A compute shader that does nothing, in SPIR-V: header, then one line an instruction.
