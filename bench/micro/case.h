@@ -26,8 +26,8 @@ class Job {
   virtual ~Job() = default;
   // Times `calls` calls in a row and waits for them; the sample is for one.
   virtual Sample time(int calls) = 0;
-  // The largest error over its allowance, on sampled results: right if at most 1.
-  virtual double error() { return 0; }
+  // The largest error over its allowance, on sampled results: right if at most 1.  Negative: nothing to check.
+  virtual double error() { return -1; }
 };
 
 struct Case {

@@ -59,7 +59,7 @@ class Conv final : public StreamJob {
     for (int i = 0; i < 64; ++i) {
       const uint64_t at = (i * 2654435761ull + i / 2) % y.size();
       const Sum want = pass_ == Pass::forward ? forward(at) : pass_ == Pass::input ? input_gradient(at) : filter(at);
-      worst = std::fmax(worst, std::abs(y[at] - want.value) / (std::fmax(want.size, 1e-3) * allowed));
+      worst = larger(worst, std::abs(y[at] - want.value) / (std::fmax(want.size, 1e-3) * allowed));
     }
     return worst;
   }

@@ -1,6 +1,8 @@
 // Test data that can be made again at any index, so that results are checked without keeping a copy of the inputs.
 #pragma once
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "drv/driver.h"
@@ -20,6 +22,11 @@ ops::Tensor noisy(Stream& stream, Buffers& memory, uint32_t seed, DType type, co
 
 // The tensor's values as floats.  Waits for the stream.
 std::vector<float> fetch(Stream& stream, const ops::Tensor& t);
+
+// The larger error; NaN counts as the largest, where std::fmax would lose it.
+inline double larger(double worst, double error) {
+  return error <= worst ? worst : std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
+}
 
 // Waits until everything recorded on the stream is done.
 void finish(Stream& stream);

@@ -31,7 +31,7 @@ class Element final : public StreamJob {
     for (uint64_t i = 0; i < 4096; ++i) {
       const uint64_t at = i * 2654435761ull % y.size();
       const double want = case_.want(value(1, case_.a, at), case_.b.empty() ? 0 : value(2, case_.b, at));
-      worst = std::fmax(worst, std::abs(y[at] - want) / allowed);
+      worst = larger(worst, std::abs(y[at] - want) / allowed);
     }
     return worst;
   }

@@ -30,7 +30,7 @@ class Gemm final : public StreamJob {
         sum += product;
         size += std::abs(product);
       }
-      worst = std::fmax(worst, std::abs(y[row * n_ + column] - sum) / (size * allowed));
+      worst = larger(worst, std::abs(y[row * n_ + column] - sum) / (size * allowed));
     }
     return worst;
   }

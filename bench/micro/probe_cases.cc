@@ -56,7 +56,7 @@ class Traffic final : public StreamJob {
     for (uint64_t i = 0; i < 4096; ++i) {
       const uint64_t at = i * 2654435761ull % kCount;
       const double want = noise(1, at) + (triad_ ? 0.5 * noise(2, at) : 0);
-      worst = std::fmax(worst, std::abs(y[at] - want) / 1e-6);
+      worst = larger(worst, std::abs(y[at] - want) / 1e-6);
     }
     return worst;
   }

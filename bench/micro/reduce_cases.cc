@@ -31,7 +31,7 @@ class Sum final : public StreamJob {
         want += v;
         size += std::abs(v);
       }
-      worst = std::fmax(worst, std::abs(y[at] - want) / (size * allowed));
+      worst = larger(worst, std::abs(y[at] - want) / (size * allowed));
     }
     return worst;
   }
@@ -60,7 +60,7 @@ class Softmax final : public StreamJob {
       for (int64_t i = 0; i < kSide; ++i) total += std::exp(double{noise(1, row * kSide + i)});
       for (int64_t i = 0; i < kSide; i += 31) {
         const double want = std::exp(double{noise(1, row * kSide + i)}) / total;
-        worst = std::fmax(worst, std::abs(y[row * kSide + i] - want) / (want * allowed));
+        worst = larger(worst, std::abs(y[row * kSide + i] - want) / (want * allowed));
       }
     }
     return worst;

@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <thread>
@@ -83,7 +84,7 @@ std::string results_json(const Caps& caps, const Plan& plan, const std::vector<R
       continue;
     }
     out += format(", \"ms\": %.6g, \"iqr_ms\": %.6g, \"device_ms\": %.6g, \"calls\": %d, \"error\": %.3g", r.median(),
-                  r.quartile_range(), r.device_ms, r.calls, r.error);
+                  r.quartile_range(), r.device_ms, r.calls, std::min(r.error, 1e30));  // JSON has no infinity
     if (r.unit != Unit::none)
       out += format(", \"rate\": %.6g, \"unit\": \"%s\", \"share\": %.4f, \"limit\": \"%s\"", r.rate(),
                     rate_name(r.unit), share(r, best), limit_name(r.limit));
@@ -113,9 +114,9 @@ std::string table(const Caps& caps, const Plan& plan, const std::vector<Result>&
     out += r.unit == Unit::none ? format(" %12s %-8s %6s", "", "", "")
                                 : format(" %12.1f %-8s %5.1f%%", r.rate(), rate_name(r.unit), 100 * share(r, best));
     out += format(" %9s %6s\n", r.device_ms > 0 ? time_text(r.device_ms).c_str() : "-",
-                  r.error > 1   ? "WRONG"
-                  : r.error > 0 ? "ok"
-                                : "-");
+                  r.error < 0    ? "-"
+                  : r.error <= 1 ? "ok"
+                                 : "WRONG");
   }
   return out;
 }

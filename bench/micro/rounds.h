@@ -21,7 +21,7 @@ struct Result {
   int calls = 1;           // in one sample
   std::vector<double> ms;  // of one call, one per round
   double device_ms = 0;    // median; 0 where the device has no timestamps
-  double error = 0;        // largest error over its allowance; right if at most 1
+  double error = -1;       // as Job::error
   std::string problem;     // why it did not run, or empty
 
   double median() const;
@@ -33,7 +33,7 @@ struct Result {
 struct Ready {
   std::unique_ptr<Job> job;
   int calls = 1;
-  double error = 0;
+  double error = -1;
 };
 Ready make_ready(const Case& c, Device& device, Stream& stream, const Plan& plan);
 
