@@ -38,7 +38,7 @@ ROOMS = {
     "src/select": Room(("base/", "drv/driver.h", "ops/", "select/")),
     "src/telemetry": Room(("base/", "telemetry/"), ("sys/", "unistd.h", "fcntl.h", "dlfcn.h")),
     "src/tf": Room(
-        ("base/", "drv/driver.h", "ops/op.h", "tf/"), ("tensorflow/c/", "dlfcn.h", "link.h", "cuda_kernels.inc")
+        ("base/", "drv/driver.h", "ops/op.h", "tf/"), ("tensorflow/c/", "dlfcn.h", "unistd.h", "cuda_kernels.inc")
     ),
     # Built against one TensorFlow's own C++ headers, and linked with nothing of ours.
     "src/tf/shim": Room(("tf/shim/",), ("tensorflow/", "absl/", "dlfcn.h")),

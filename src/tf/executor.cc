@@ -174,8 +174,9 @@ void block_host_until_done(const SP_Device*, SP_Stream stream, TF_Status* status
     if (!stream_of(stream).reached(value)) stream_of(stream).sync(value, WaitFor::host);
   });
 }
+// TensorFlow calls this when the script reads a value, or asks for it outright.
 void synchronize_all(const SP_Device* device, TF_Status* status) {
-  guard(status, [&] { gpu_of(device).sync_all(WaitFor::host); });
+  guard(status, [&] { gpu_of(device).sync_all(WaitFor::script_read); });
 }
 
 // ---- fills ----

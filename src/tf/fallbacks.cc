@@ -121,7 +121,8 @@ void prepare_placement() {
     return;
   }
   static const anvil_placement_watch watch = {may_matter, left_out};
-  for (const char* problem : {api->decline_xla(device_type()), api->watch_placements(device_type(), &watch)})
+  const char* type = identity().device_type.c_str();
+  for (const char* problem : {api->decline_xla(type), api->watch_placements(type, &watch)})
     if (problem) log(LogKind::warn, problem);
 }
 

@@ -15,11 +15,13 @@ void leave_as_it_is(void*, const TF_Buffer*, const TF_GrapplerItem*, TF_Buffer*,
 extern "C" [[gnu::visibility("default")]] void TF_InitGraph(TP_OptimizerRegistrationParams* params, TF_Status* status) {
   using namespace anvil::tf;
   params->struct_size = TP_OPTIMIZER_REGISTRATION_PARAMS_STRUCT_SIZE;
-  params->device_type = device_type();
+  params->device_type = identity().device_type.c_str();
   TP_OptimizerConfigs& configs = *params->optimizer_configs;
   configs = {TP_OPTIMIZER_CONFIGS_STRUCT_SIZE};
-  configs.layout_optimizer = TF_TriState_Off;  // stay NHWC: transposing costs as much as the convolution it serves
-  configs.remapping = TF_TriState_Off;         // it makes fused ops that we have no kernels for
+  if (identity().serves) {
+    configs.layout_optimizer = TF_TriState_Off;  // stay NHWC: transposing costs as much as the convolution it serves
+    configs.remapping = TF_TriState_Off;         // it makes fused ops that we have no kernels for
+  }
   TP_Optimizer& optimizer = *params->optimizer;
   optimizer = {TP_OPTIMIZER_STRUCT_SIZE};
   optimizer.optimize_func = leave_as_it_is;

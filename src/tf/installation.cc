@@ -1,8 +1,10 @@
 #include "tf/installation.h"
 
 #include <dlfcn.h>
-#include <link.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <cstdlib>
 #include <filesystem>
 #include <vector>
 
@@ -13,6 +15,8 @@
 
 namespace anvil::tf {
 namespace {
+
+std::atomic<const Identity*> newest{nullptr};
 
 // The folder of the library that holds `address`.
 std::filesystem::path folder_of(const void* address) {
@@ -112,17 +116,30 @@ bool has_own_gpu() {
   return own;
 }
 
-int copies_in_process() {
-  const auto count = [](dl_phdr_info* info, size_t, void* n) {
-    if (std::filesystem::path(info->dlpi_name).filename() == "libtensorflow_anvil.so") ++*static_cast<int*>(n);
-    return 0;
-  };
-  int n = 0;
-  dl_iterate_phdr(count, &n);
-  return n;
+const Identity& new_identity() {
+  // Kept where all copies of the library see it; the process's number tells it from what a parent process left.
+  constexpr const char* kMark = "TENSORFLOW_ANVIL_LOADS";
+  const std::string mine = std::to_string(getpid()) + ":";
+  const char* mark = std::getenv(kMark);
+  const bool again = mark && std::string_view(mark).starts_with(mine);
+  const std::string loads = (again ? std::string(mark) : mine) + "_AGAIN";
+  setenv(kMark, loads.c_str(), 1);
+
+  auto* made = new Identity{"ANVIL", has_own_gpu() ? "ANVIL" : "GPU", true};  // TensorFlow keeps the names
+  if (again) {
+    made->platform += std::string_view(mark).substr(mine.size());
+    made->device_type = made->platform;
+    made->serves = false;
+    log(LogKind::warn, "loaded again; TensorFlow loads the plug-in by itself, and the first copy serves");
+  }
+  newest.store(made);
+  return *made;
 }
 
-const char* device_type() { return has_own_gpu() ? "ANVIL" : "GPU"; }
+const Identity& identity() {
+  const Identity* made = newest.load();
+  return made ? *made : new_identity();
+}
 
 const anvil_shim_api* shim() { return loaded().api; }
 const std::string& shim_problem() { return loaded().problem; }

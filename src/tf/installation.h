@@ -12,11 +12,19 @@ const std::string& tensorflow_version();
 // Was it built with GPU support of its own (CUDA, ROCm)?  Then "GPU" belongs to it, and we must stay out of the way.
 bool has_own_gpu();
 
-// How many copies of this library are in the process, e.g. the installed one and one from a build tree.
-int copies_in_process();
+// How this library presents itself to TensorFlow.
+struct Identity {
+  std::string platform;     // "ANVIL"
+  std::string device_type;  // "GPU", or "ANVIL" beside a TensorFlow that has GPUs of its own
+  bool serves = true;       // offers devices, if there are any
+};
 
-// The device type to register: "GPU", or "ANVIL" beside a TensorFlow that has GPUs of its own.
-const char* device_type();
+// Called each time TensorFlow loads the plug-in.  From the second time in a process on, also if it is another copy of
+// the library, the identity is one of its own and serves nothing: TensorFlow aborts the process when a platform is
+// registered twice.
+const Identity& new_identity();
+// What new_identity() gave last.
+const Identity& identity();
 
 // The shim for this TensorFlow, or nullptr.  Loaded at the first call; thread-safe.
 const anvil_shim_api* shim();

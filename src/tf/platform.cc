@@ -2,8 +2,6 @@
 // it must be quick: nothing of the GPU is touched before TensorFlow asks how many devices there are.
 #include "tf/platform.h"
 
-#include <atomic>
-
 #include "tf/device.h"
 #include "tf/guard.h"
 #include "tf/installation.h"
@@ -13,6 +11,11 @@ namespace {
 
 void device_count(const SP_Platform*, int* count, TF_Status* status) {
   *count = static_cast<int>(gpus().size());
+  TF_SetStatus(status, TF_OK, "");
+}
+
+void no_devices(const SP_Platform*, int* count, TF_Status* status) {
+  *count = 0;
   TF_SetStatus(status, TF_OK, "");
 }
 
@@ -68,21 +71,17 @@ void destroy_platform_functions(SP_PlatformFns*) {}
 
 extern "C" [[gnu::visibility("default")]] void SE_InitPlugin(SE_PlatformRegistrationParams* params, TF_Status* status) {
   using namespace anvil::tf;
-  // A platform that is registered twice makes TensorFlow abort the process; this only makes the second load fail.
-  static std::atomic<bool> before{false};
-  if (before.exchange(true) || copies_in_process() > 1)
-    return TF_SetStatus(status, TF_ALREADY_EXISTS,
-                        "tensorflow-anvil is loaded already: TensorFlow loads it by itself, from tensorflow-plugins/");
+  const Identity& identity = new_identity();
   SP_Platform& p = *params->platform;
   p = {SP_PLATFORM_STRUCT_SIZE};
-  p.name = "ANVIL";
-  p.type = device_type();
+  p.name = identity.platform.c_str();
+  p.type = identity.device_type.c_str();
   p.supports_unified_memory = false;
   p.use_bfc_allocator = true;
   p.force_memory_growth = true;
   SP_PlatformFns& f = *params->platform_fns;
   f = {SP_PLATFORM_FNS_STRUCT_SIZE};
-  f.get_device_count = device_count;
+  f.get_device_count = identity.serves ? device_count : no_devices;
   f.create_device = create_device;
   f.destroy_device = destroy_device;
   f.create_device_fns = create_device_functions;

@@ -81,7 +81,7 @@ bool all_can(const std::vector<const Caps*>& caps, DType type) {
 void register_kernel(const char* op, const TypeConstraints& types, const std::vector<const char*>& host,
                      CreateKernel create, ComputeKernel compute, DeleteKernel destroy) {
   const Status status;
-  TF_KernelBuilder* builder = TF_NewKernelBuilder(op, device_type(), create, compute, destroy);
+  TF_KernelBuilder* builder = TF_NewKernelBuilder(op, identity().device_type.c_str(), create, compute, destroy);
   for (const auto& [attr, type] : types) {
     TF_KernelBuilder_TypeConstraint(builder, attr, type, status.out());
     if (!status.ok()) {

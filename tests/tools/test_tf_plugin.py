@@ -1,0 +1,187 @@
+"""The plug-in inside TensorFlow: loading, devices, memory, training, XLA, variables, fallbacks, errors."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PROGRAM = Path(__file__).with_name("tf_program.py")
+TOGETHER = ("listing", "memory", "train", "xla", "variables", "concurrent", "fallbacks", "errors", "op_cost")
+
+
+def run(*tasks: str, **environment: str) -> dict:
+    """The results of the tasks, run in one process with device memory out of the host's reach."""
+    env = {
+        **os.environ,
+        "ANVIL_SOFTWARE_DEVICE": "1",
+        "ANVIL_GUARD": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        **environment,
+    }
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", PROGRAM, *tasks], env=env, capture_output=True, text=True, timeout=600
+    )
+    results = [json.loads(line[7:]) for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    assert done.returncode == 0, f"{tasks} ended with {done.returncode} after {len(results)}\n{done.stderr[-4000:]}"
+    return {**dict(results), "stderr": done.stderr}
+
+
+@pytest.fixture(scope="module")
+def healthy():
+    return run(*TOGETHER)
+
+
+@pytest.fixture(scope="module")
+def on_cpu():
+    return run("train", ANVIL_DEVICE="none")
+
+
+def test_the_device_is_listed(healthy):
+    listing = healthy["listing"]
+    assert listing["gpus"] == len(listing["ours"]) >= 1
+    assert listing["details"]["device_name"]
+    assert listing["ours"][0]["name"] and listing["ours"][0]["memory"] > 0
+    assert listing["why"] == ""
+
+
+def test_memory_is_accounted_for(healthy):
+    memory = healthy["memory"]
+    assert memory["held"] == 256 * 1024 * 4
+    assert memory["left"] == 0
+    assert memory["peak"] >= memory["held"]
+    assert memory["peak_after_reset"] < memory["peak"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "compiled", "plain", "eager"])
+def test_training_follows_the_cpu(healthy, on_cpu, mode):
+    np.testing.assert_allclose(healthy["train"][mode], on_cpu["train"]["plain"], rtol=1e-3)
+
+
+def test_training_does_not_wait(healthy):
+    cost = healthy["train"]["cost"]
+    assert cost["launches"] > 20 * 20
+    assert cost["waits"] == 0
+    # Keras reads the loss and the accuracy at the end of the epoch, not at each step.
+    assert cost["script_reads"] < 20
+
+
+def test_training_stays_on_the_device(healthy):
+    assert healthy["train"]["fallbacks"] == {}
+
+
+def test_xla_is_declined_here_and_kept_on_the_cpu(healthy):
+    xla = healthy["xla"]
+    assert xla["gpu"] == ["/job:localhost/replica:0/task:0/device:GPU:0", 128.0]
+    assert xla["cpu"] == ["/job:localhost/replica:0/task:0/device:CPU:0", 128.0]
+    assert xla["hlo"] == "HloModule"
+
+
+def test_variables(healthy):
+    v = healthy["variables"]
+    assert v["device"].endswith("GPU:0")
+    assert v["updated"] == [2.5, 1.0], "an earlier read must keep its value"
+    assert v["assigned"] == 10.0
+    for dtype in ("int64", "float16", "bfloat16", "uint32"):
+        assert v[dtype] == [7.0] * 3
+    assert v["reshaped"] == [3]
+    assert v["empty"] == [0, 4]
+
+
+def test_variables_refuse_what_does_not_fit(healthy):
+    v = healthy["variables"]
+    name, words = v["wrong_shape_update"]
+    assert name == "InvalidArgumentError"
+    assert "Cannot update variable with shape [100,7] using a Tensor with shape [3], shapes must be equal" in words
+    name, words = v["wrong_shape_assign"]
+    assert name == "InvalidArgumentError"
+    assert "Trying to assign to variable with tensor with wrong shape. Expected [100,7] got [3]" in words
+    name, words = v["wrong_type"]
+    assert name == "InvalidArgumentError"
+    assert "Trying to assign variable with wrong dtype. Expected float got half" in words
+    assert v["unset"][0] in ("NotFoundError", "FailedPreconditionError")
+    assert v["after_errors"] == 10.0
+
+
+def test_a_variable_is_read_whole_while_it_is_updated(healthy):
+    assert healthy["concurrent"] == {"torn": [], "final": 200.0}
+
+
+def test_fallbacks_are_counted(healthy):
+    counted = healthy["fallbacks"]
+    assert counted["eager"] == {"MatrixInverse": 3}
+    assert counted["graph"] == {"MatrixInverse": 1}
+
+
+@pytest.mark.parametrize("case", ["eager_on_cpu", "graph_on_cpu", "pipeline", "strings", "shapes"])
+def test_what_belongs_on_the_cpu_is_no_fallback(healthy, case):
+    assert healthy["fallbacks"][case] == {}
+
+
+def test_errors_are_exceptions(healthy):
+    errors = healthy["errors"]
+    assert errors["eager"][0] == errors["graph"][0] == "InvalidArgumentError"
+    assert errors["counted"] == 2
+    assert errors["afterwards"] == 12.0
+    assert errors["too_large"] == "ResourceExhaustedError"
+    assert errors["after_too_large"] == 6.0
+
+
+def test_an_op_costs_little_more_than_on_the_cpu(healthy):
+    """TensorFlow's own eager path is most of it; ours is recording one launch."""
+    cost = healthy["op_cost"]
+    assert cost["GPU:0"] < cost["CPU:0"] + 60, cost
+
+
+def test_loading_twice_is_harmless():
+    result = run("loaded_twice")["loaded_twice"]
+    assert result["gpus"] == result["devices"] >= 1
+    assert result["device"].endswith("GPU:0")
+    assert result["value"] == [0.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"VK_DRIVER_FILES": "/dev/null"}, "Vulkan"),
+        ({"ANVIL_SOFTWARE_DEVICE": "0"}, "ANVIL_SOFTWARE_DEVICE=1"),
+        ({"ANVIL_DEVICE": "none"}, "ANVIL_DEVICE"),
+    ],
+)
+def test_without_a_device_tensorflow_is_untouched(environment, reason):
+    if "ANVIL_SOFTWARE_DEVICE" in environment and run("listing")["listing"]["ours"][0]["kind"] != "cpu":
+        pytest.skip("there is a real GPU")
+    result = run("listing", **environment)
+    assert result["listing"]["gpus"] == 0
+    assert result["listing"]["sum_on_cpu"] == 10.0
+    assert reason in result["listing"]["why"]
+    assert "tensorflow-anvil" not in result["stderr"], "nothing that the user could mend, so not a word"
+
+
+def test_a_missing_shim_is_named():
+    """Where neither a shim nor TensorFlow's own functions are there: no device, and the command that helps."""
+    result = run("listing", ANVIL_SHIM="/nonexistent/shim.so")
+    assert result["listing"]["sum_on_cpu"] == 10.0
+    assert "tf-anvil build-shim" in result["stderr"]
+    if result["listing"]["gpus"] == 0:  # TensorFlow up to 2.18 has the functions itself
+        assert "tf-anvil build-shim" in result["listing"]["why"]
+
+
+@pytest.mark.parametrize("fault", ["lost:5", "submit:6", "pipeline:2", "alloc:1"])
+def test_a_fault_is_an_exception_and_the_process_lives(fault):
+    result = run("faulty", ANVIL_FAULT=fault)["faulty"]
+    assert result["cpu"] == 10.0
+    name, words = result["first"]
+    if fault.startswith("alloc"):
+        # TensorFlow's allocator asks again for less memory, so this fault may pass unseen.
+        assert name in ("", "ResourceExhaustedError")
+        return
+    assert name in ("UnavailableError", "InternalError", "ResourceExhaustedError"), result
+    assert words
+    if fault.startswith("lost"):
+        assert result["second"][0], "a lost device stays lost"
+        assert result["device_errors"] >= 1

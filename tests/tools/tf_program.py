@@ -1,0 +1,290 @@
+"""What tests/tools/test_tf_*.py run in processes of their own: python tf_program.py TASK ...
+
+Each task is a function; what it returns is printed as one line of JSON.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+
+import numpy as np
+import tensorflow as tf
+
+
+def load() -> None:
+    """The plug-in is the installed one, or the library that ANVIL_PLUGIN names (a build tree)."""
+    library = os.environ.get("ANVIL_PLUGIN")
+    if library and not tf.config.list_physical_devices("GPU"):
+        from tensorflow.python.framework import load_library
+
+        load_library.load_pluggable_device_library(library)
+
+
+def stats() -> dict:
+    import tensorflow_anvil
+
+    return tensorflow_anvil.stats()
+
+
+def raised(call) -> list[str]:
+    """The class and the words of what `call` raises."""
+    try:
+        call()
+    except Exception as error:
+        return [type(error).__name__, str(error)]
+    return ["", ""]
+
+
+def listing():
+    import tensorflow_anvil
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return {
+        "gpus": len(gpus),
+        "details": tf.config.experimental.get_device_details(gpus[0]) if gpus else {},
+        "ours": tensorflow_anvil.devices(),
+        "why": tensorflow_anvil.why_no_device(),
+        "sum_on_cpu": float(tf.reduce_sum(tf.ones([10]))),
+    }
+
+
+def memory():
+    before = tf.config.experimental.get_memory_info("GPU:0")["current"]
+    x = tf.zeros([256, 1024])
+    held = tf.config.experimental.get_memory_info("GPU:0")
+    del x
+    after = tf.config.experimental.get_memory_info("GPU:0")["current"]
+    tf.config.experimental.reset_memory_stats("GPU:0")
+    peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    return {"held": held["current"] - before, "peak": held["peak"], "left": after - before, "peak_after_reset": peak}
+
+
+def model(**options):
+    import keras
+
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    net = keras.Sequential(
+        [
+            layers.Input((8, 8, 3)),
+            layers.Conv2D(8, 3, padding="same", activation="relu"),
+            layers.MaxPool2D(),
+            layers.Conv2D(8, 3, padding="same", activation="relu"),
+            layers.Flatten(),
+            layers.Dropout(0.2),
+            layers.Dense(10),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    net.compile(optimizer="adam", loss=loss, metrics=["accuracy"], **options)
+    return net
+
+
+def images(n: int = 160):
+    rng = np.random.default_rng(0)
+    return rng.random((n, 8, 8, 3), np.float32), rng.integers(0, 10, n)
+
+
+def train():
+    """Losses with and without XLA asked for, in graph and eager mode, and what training cost in waits."""
+    out = {}
+    x, y = images()
+    for name, options in {
+        "auto": {"jit_compile": "auto"},
+        "compiled": {"jit_compile": True},
+        "plain": {"jit_compile": False},
+        "eager": {"run_eagerly": True},
+    }.items():
+        net = model(**options)
+        history = net.fit(x, y, batch_size=32, epochs=2, shuffle=False, verbose=0)
+        out[name] = history.history["loss"]
+    net = model()
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(32).repeat()
+    net.fit(data, steps_per_epoch=3, epochs=1, verbose=0)
+    before = stats()
+    net.fit(data, steps_per_epoch=20, epochs=1, verbose=0)
+    after = stats()
+    out["cost"] = {key: after[key] - before[key] for key in ("launches", "submissions", "waits", "script_reads")}
+    out["fallbacks"] = after["fallbacks"]
+    return out
+
+
+def xla():
+    @tf.function(jit_compile=True)
+    def f(x):
+        return tf.reduce_sum(tf.matmul(x, x) * 2)
+
+    with tf.device("GPU:0"):
+        on_gpu = f(tf.ones([4, 4]))
+    with tf.device("CPU:0"):
+        x = tf.ones([4, 4])
+        on_cpu = f(x)
+        compiled = f.experimental_get_compiler_ir(x)(stage="hlo")
+    return {"gpu": [on_gpu.device, float(on_gpu)], "cpu": [on_cpu.device, float(on_cpu)], "hlo": compiled[:9]}
+
+
+def variables():
+    out = {}
+    v = tf.Variable(tf.ones([100, 7]))
+    out["device"] = v.device
+    before = v.read_value()
+    v.assign_add(tf.ones([100, 7]) * 2)
+    v.assign_sub(tf.ones([100, 7]) * 0.5)
+    out["updated"] = [float(tf.reduce_mean(v)), float(tf.reduce_mean(before))]
+    v.assign(v.read_value() * 4)
+    out["assigned"] = float(tf.reduce_mean(v))
+    for name, dtype in {"int64": tf.int64, "float16": tf.float16, "bfloat16": tf.bfloat16, "uint32": tf.uint32}.items():
+        w = tf.Variable(tf.cast(tf.fill([3], 5), dtype))
+        w.assign_add(tf.cast(tf.fill([3], 2), dtype))
+        out[name] = np.asarray(w.numpy(), np.float64).tolist()
+    raw = tf.raw_ops
+    out["wrong_shape_update"] = raised(lambda: raw.AssignAddVariableOp(resource=v.handle, value=tf.ones([3])))
+    wrong = tf.ones([3])
+    out["wrong_shape_assign"] = raised(
+        lambda: raw.AssignVariableOp(resource=v.handle, value=wrong, validate_shape=True)
+    )
+    out["wrong_type"] = raised(lambda: raw.AssignVariableOp(resource=v.handle, value=tf.ones([100, 7], tf.float16)))
+    out["after_errors"] = float(tf.reduce_mean(v))
+    raw.AssignVariableOp(resource=v.handle, value=wrong, validate_shape=False)
+    out["reshaped"] = raw.ReadVariableOp(resource=v.handle, dtype=tf.float32).shape.as_list()
+    unset = raw.VarHandleOp(dtype=tf.float32, shape=[2], shared_name="never_set")
+    out["unset"] = raised(lambda: raw.AssignAddVariableOp(resource=unset, value=tf.ones([2])))
+    empty = tf.Variable(tf.zeros([0, 4]))
+    empty.assign_add(tf.zeros([0, 4]))
+    out["empty"] = empty.shape.as_list()
+    return out
+
+
+def concurrent():
+    """One thread adds to a variable while others read it: every read sees one whole state, none in between."""
+    with tf.device("GPU:0"):
+        v = tf.Variable(tf.zeros([1000]))
+        one = tf.ones([1000])
+        torn = []
+        done = threading.Event()
+
+        def read():
+            while not done.is_set():
+                value = v.read_value().numpy()
+                if value.min() != value.max():
+                    torn.append([float(value.min()), float(value.max())])
+
+        readers = [threading.Thread(target=read) for _ in range(2)]
+        for reader in readers:
+            reader.start()
+        for _ in range(200):
+            v.assign_add(one)
+        done.set()
+        for reader in readers:
+            reader.join()
+        return {"torn": torn, "final": float(v.numpy()[0])}
+
+
+def fallbacks():
+    """Which of these count: an op that we lack and CUDA has, unless the script or the input pipeline wants the CPU."""
+    import tensorflow_anvil
+
+    x = tf.eye(4)
+    out = {}
+
+    def measure(name, call):
+        tensorflow_anvil.reset_stats()
+        call()
+        out[name] = stats()["fallbacks"]
+
+    @tf.function
+    def graph(x):
+        return tf.linalg.inv(x) + 1
+
+    @tf.function
+    def graph_on_cpu(x):
+        with tf.device("CPU:0"):
+            return tf.linalg.inv(x) + 1
+
+    def eager_on_cpu():
+        with tf.device("CPU:0"):
+            tf.linalg.inv(x)
+
+    def pipeline():
+        data = tf.data.Dataset.from_tensor_slices(np.stack([np.eye(4, dtype=np.float32)] * 4))
+        for batch in data.map(lambda a: tf.linalg.inv(a)).batch(2):
+            batch + 1
+
+    measure("eager", lambda: [tf.linalg.inv(x) for _ in range(3)])
+    measure("graph", lambda: [graph(x) for _ in range(3)])
+    measure("eager_on_cpu", eager_on_cpu)
+    measure("graph_on_cpu", lambda: graph_on_cpu(x))
+    measure("pipeline", pipeline)
+    measure("strings", lambda: tf.strings.join([tf.constant("a"), tf.constant("b")]))
+    measure("shapes", lambda: tf.reduce_prod(tf.shape(x)) + tf.range(3))
+    return out
+
+
+def errors():
+    """A kernel's error is the script's exception, and the next op works."""
+    x = tf.ones([2, 3])
+    before = stats()["op_errors"]
+    return {
+        "eager": raised(lambda: tf.raw_ops.MatMul(a=x, b=x)),
+        "graph": raised(lambda: tf.function(lambda: tf.raw_ops.BiasAdd(value=x, bias=tf.ones([5])))()),
+        "counted": stats()["op_errors"] - before,
+        "afterwards": float(tf.reduce_sum(tf.matmul(x, x, transpose_b=True))),
+        "too_large": raised(lambda: tf.zeros([4000, 1000, 1000]))[0],
+        "after_too_large": float(tf.reduce_sum(x)),
+    }
+
+
+def loaded_twice():
+    """A second load of the same file and of a copy; the device goes on working."""
+    import tensorflow_anvil
+    from tensorflow.python.framework import load_library
+    from tensorflow_anvil import _native
+
+    path = _native.loaded_path()
+    load_library.load_pluggable_device_library(path)
+    load_library.load_pluggable_device_library(path)
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    y = tf.nn.relu(tf.constant([-1.0, 2.0]))
+    return {"gpus": gpus, "device": y.device, "value": y.numpy().tolist(), "devices": len(tensorflow_anvil.devices())}
+
+
+def faulty():
+    """Works until an injected fault strikes, then tries again."""
+    out = {"first": ["", ""]}
+    for _ in range(60):
+        out["first"] = raised(lambda: tf.reduce_sum(tf.matmul(tf.ones([300, 300]), tf.ones([300, 300]))).numpy())
+        if out["first"][0]:
+            break
+    out["second"] = raised(lambda: (tf.ones([8]) + 1).numpy())
+    with tf.device("CPU:0"):
+        out["cpu"] = float(tf.reduce_sum(tf.ones([10])))
+    out["device_errors"] = stats()["device_errors"]
+    return out
+
+
+def op_cost():
+    """Microseconds of host time for a whole small eager op, here and on the CPU."""
+    out = {}
+    for device in ("CPU:0", "GPU:0"):
+        with tf.device(device):
+            x = tf.ones([16])
+            best = 1e9
+            for _ in range(5):
+                start = time.perf_counter()
+                for _ in range(200):
+                    tf.raw_ops.Neg(x=x)
+                best = min(best, (time.perf_counter() - start) / 200 * 1e6)
+            out[device] = best
+    return out
+
+
+def main() -> None:
+    load()
+    for task in sys.argv[1:]:
+        print("RESULT", json.dumps([task, globals()[task]()]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
