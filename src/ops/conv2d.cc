@@ -62,11 +62,15 @@ void launch_product(Call& call, ConvPass pass, const ConvShape& s, const ConvPla
   const auto output = [&](const Tensor& t) { return pack_image(call, t, s, s.out_h * s.out_w, s.outputs); };
   const Tensor left = !plan.pack_a ? a : pass == ConvPass::input_gradient ? output(a) : input(a);
   const Tensor right = !plan.pack_b ? b : pass == ConvPass::filter_gradient ? output(b) : pack_filter(call, pass, b, s);
-  const Tensor partial = plan.slices > 1 ? call.scratch(DType::f32, {plan.slices, c.size()}) : c;
+  // Kernels that store pairs need an aligned result; TensorFlow's own tensors always are.
+  const bool direct = plan.method != ConvMethod::lanes || pair_aligned(c);
+  const Tensor out = direct ? c : call.scratch(c.type, c.shape);
+  const Tensor partial = plan.slices > 1 ? call.scratch(DType::f32, {plan.slices, c.size()}) : out;
   call.stream().launch(call.kernel(plan.kernel),
                        Grid{static_cast<uint32_t>(plan.tiles), static_cast<uint32_t>(s.groups), plan.slices},
                        {read(left), read(right), write(partial)}, params_of(s, plan));
-  if (plan.slices > 1) sum_slices(call, partial, c, static_cast<uint64_t>(c.size()), plan.slices);
+  if (plan.slices > 1) sum_slices(call, partial, out, static_cast<uint64_t>(c.size()), plan.slices);
+  if (!direct) call.stream().copy(c.data, out.data, c.bytes());
 }
 
 constexpr const char* kPassName[] = {"conv2d ", "conv2d input gradient ", "conv2d filter gradient "};

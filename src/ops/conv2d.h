@@ -10,12 +10,12 @@
 
 namespace anvil::ops {
 
-enum class Padding : uint8_t { same, valid, explicit_ };
+enum class ConvPadding : uint8_t { same, valid, explicit_ };
 
 // The attributes of the Conv2D ops, read and checked once a node.
 struct ConvAttrs : State {
   bool nchw = false;
-  Padding padding = Padding::valid;
+  ConvPadding padding = ConvPadding::valid;
   std::array<int64_t, 2> stride{1, 1}, dilation{1, 1};   // rows, columns
   std::array<std::array<int64_t, 2>, 2> explicit_pad{};  // rows, columns: before, after
   int channel_axis() const { return nchw ? 1 : 3; }

@@ -8,17 +8,17 @@ namespace {
 
 constexpr const char* kOnlySpace = " in the batch and depth dimensions.";
 
-Padding padding_of(const std::string& name) {
-  if (name == "SAME") return Padding::same;
-  if (name == "VALID") return Padding::valid;
+ConvPadding padding_of(const std::string& name) {
+  if (name == "SAME") return ConvPadding::same;
+  if (name == "VALID") return ConvPadding::valid;
   require(name == "EXPLICIT", Code::invalid_argument, "Unknown padding type: ", name);
-  return Padding::explicit_;
+  return ConvPadding::explicit_;
 }
 
 void read_explicit(const Attrs& attrs, ConvAttrs& c) {
   const std::vector<int64_t> pads =
       attrs.has("explicit_paddings") ? attrs.integers("explicit_paddings") : std::vector<int64_t>{};
-  if (c.padding != Padding::explicit_) {
+  if (c.padding != ConvPadding::explicit_) {
     require(pads.empty(), Code::invalid_argument,
             "explicit_paddings attribute must be empty if the padding attribute is not EXPLICIT");
     return;
@@ -65,12 +65,12 @@ std::unique_ptr<State> prepare_conv(const Attrs& attrs) {
 Window window(const ConvAttrs& c, int axis, int64_t input, int64_t filter) {
   const int64_t reach = (filter - 1) * c.dilation[axis] + 1, stride = c.stride[axis];
   switch (c.padding) {
-    case Padding::valid: return {std::max<int64_t>((input - reach + stride) / stride, 0), 0};
-    case Padding::same: {
+    case ConvPadding::valid: return {std::max<int64_t>((input - reach + stride) / stride, 0), 0};
+    case ConvPadding::same: {
       const int64_t out = (input + stride - 1) / stride;
       return {out, std::max<int64_t>((out - 1) * stride + reach - input, 0) / 2};
     }
-    case Padding::explicit_: {
+    case ConvPadding::explicit_: {
       const auto [before, after] = c.explicit_pad[axis];
       return {std::max<int64_t>((input + before + after - reach + stride) / stride, 0), before};
     }

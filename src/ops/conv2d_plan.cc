@@ -109,7 +109,9 @@ ConvPlan plan_conv2d(ConvPass pass, const ConvShape& s, const Caps& caps) {
     unit = plan.tile.bk;
   }
   if (pass == ConvPass::filter_gradient) {
-    plan.slices = choose_slices(plan.tiles * s.groups, plan.k, filter, caps);
+    const uint64_t tiles = plan.tiles * s.groups, depth_bytes = 4 * (s.channels + s.outputs) * s.groups;
+    plan.slices = caps.cpu_type() ? choose_cached_slices(tiles, plan.k, filter, depth_bytes, caps)
+                                  : choose_slices(tiles, plan.k, filter, caps);
     plan.slice_depth = div_up(div_up(plan.k, plan.slices), unit) * unit;
     plan.slices = static_cast<uint32_t>(div_up(plan.k, plan.slice_depth));
   }

@@ -99,12 +99,19 @@ void gemm(Call& call, const GemmProblem& problem, const Tensor& a, const Tensor&
                                 p.turned_a ? " T" : " N", p.turned_b ? "T: " : "N: ", plan.text()));
   if (plan.method == GemmMethod::nothing) return;
   if (plan.method == GemmMethod::zeros) return call.stream().fill(c.data, 0, 1, c.bytes());
+  // Kernels that store pairs need an aligned result; TensorFlow's own tensors always are.
+  const bool direct = plan.method != GemmMethod::lanes || pair_aligned(c);
+  const Tensor out = direct ? c : call.scratch(c.type, c.shape);
   const Tensor wide_a = plan.pack_a ? widen(call, a, p.pitch_a(), p.pad_a, plan.batch, &BatchAxis::a) : a;
   const Tensor wide_b = plan.pack_b ? widen(call, b, p.pitch_b(), p.pad_b, plan.batch, &BatchAxis::b) : b;
-  if (plan.slices == 1) return Launcher(call, p, plan, wide_a, wide_b, c).walk(plan.batch, 0, 0, 0);
-  const Tensor partial = call.scratch(DType::f32, {plan.slices, c.size()});
-  Launcher(call, p, plan, wide_a, wide_b, partial).walk(plan.batch, 0, 0, 0);
-  sum_slices(call, partial, c, static_cast<uint64_t>(c.size()), plan.slices);
+  if (plan.slices == 1) {
+    Launcher(call, p, plan, wide_a, wide_b, out).walk(plan.batch, 0, 0, 0);
+  } else {
+    const Tensor partial = call.scratch(DType::f32, {plan.slices, c.size()});
+    Launcher(call, p, plan, wide_a, wide_b, partial).walk(plan.batch, 0, 0, 0);
+    sum_slices(call, partial, out, static_cast<uint64_t>(c.size()), plan.slices);
+  }
+  if (!direct) call.stream().copy(c.data, out.data, c.bytes());
 }
 
 }  // namespace anvil::ops

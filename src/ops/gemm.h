@@ -65,6 +65,11 @@ LaneShape choose_lanes(uint64_t m, uint64_t n);
 uint32_t choose_slices(uint64_t tiles, uint64_t k, uint64_t results, const Caps& caps);
 inline constexpr uint64_t kLeastSlice = 256, kSliceBytes = 64ull << 20;
 
+// The same on a CPU-type device, which also wants what one slice reads (`depth_bytes` for each unit of depth) in a
+// cache of kCacheBytes, since every tile of the slice reads it again.
+uint32_t choose_cached_slices(uint64_t tiles, uint64_t k, uint64_t results, uint64_t depth_bytes, const Caps& caps);
+inline constexpr uint64_t kCacheBytes = 512u << 10;
+
 enum class GemmMethod : uint8_t {
   nothing,  // no results
   zeros,    // a depth of 0
@@ -97,7 +102,7 @@ Reach reach(const GemmProblem&, std::span<const BatchAxis> axes);
 GemmPlan plan_gemm(const GemmProblem&, const Caps&);
 
 // Records the product on the call's stream.  `a`, `b` and `c` are device tensors of the problem's type; only their
-// addresses and sizes matter.  c overlaps neither operand, and its address is a multiple of 8.
+// addresses and sizes matter.  c overlaps neither operand.
 void gemm(Call&, const GemmProblem&, const Tensor& a, const Tensor& b, const Tensor& c);
 
 // Adds up `slices` float results of `count` elements each that lie behind each other in `partial`.

@@ -42,6 +42,12 @@ uint32_t choose_slices(uint64_t tiles, uint64_t k, uint64_t results, const Caps&
   return static_cast<uint32_t>(std::max<uint64_t>(most, 1));
 }
 
+uint32_t choose_cached_slices(uint64_t tiles, uint64_t k, uint64_t results, uint64_t depth_bytes, const Caps& caps) {
+  const uint64_t cached = std::min(
+      {div_up(k * depth_bytes, kCacheBytes), k / kLeastSlice, kSliceBytes / (4 * std::max<uint64_t>(results, 1))});
+  return std::max(choose_slices(tiles, k, results, caps), static_cast<uint32_t>(cached));
+}
+
 std::string GemmPlan::text() const {
   switch (method) {
     case GemmMethod::nothing: return "nothing";
@@ -129,7 +135,8 @@ GemmPlan plan_gemm(const GemmProblem& p, const Caps& caps) {
     plan.pack_a = p.type != DType::f32 || p.pitch_a() % 2 != 0 || !p.aligned_a;
     plan.pack_b = p.type != DType::f32 || p.pitch_b() % 2 != 0 || !p.aligned_b;
     plan.tiles = div_up(p.m, plan.lanes.rows()) * div_up(p.n, plan.lanes.columns());
-    slice(plan, sliceable ? choose_slices(plan.tiles * batches, p.k, results, caps) : 1, p.k, 2);
+    const uint64_t depth_bytes = 4 * (plan.lanes.rows() + plan.lanes.columns());
+    slice(plan, sliceable ? choose_cached_slices(plan.tiles * batches, p.k, results, depth_bytes, caps) : 1, p.k, 2);
     plan.kernel = lanes_kernel(plan.slices > 1 ? DType::f32 : p.type, p.turned_a, p.turned_b, plan.lanes);
     return plan;
   }
