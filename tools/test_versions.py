@@ -132,7 +132,9 @@ def main() -> None:
     for r in results:
         if r.problem:
             print(f"\n{r.version}: {r.problem}")
-    sys.exit(any(r.problem for r in results))
+    failed = sum(bool(r.problem) for r in results)
+    print(f"\n{len(results) - failed} passed, {failed} failed")
+    sys.exit(failed > 0)
 
 
 if __name__ == "__main__":
