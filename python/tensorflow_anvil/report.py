@@ -100,13 +100,13 @@ def show(summary: dict, console: Console) -> None:
         ("TensorFlow", summary["tensorflow"], summary["tensorflow"]),
         ("test accuracy", f"{summary['test_accuracy']:.4f}", f"{summary['cpu_test_accuracy']:.4f}"),
         ("steps per second", f"{summary['steps_per_second']:.1f}", f"{summary['cpu_steps_per_second']:.1f}"),
-        ("whole script, seconds", f"{summary['seconds']:.1f}", f"{summary['cpu_seconds']:.1f}"),
+        ("seconds, whole script", f"{summary['seconds']:.1f}", f"{summary['cpu_seconds']:.1f}"),
         ("peak device memory", f"{summary['peak_bytes'] / 2**20:.1f} MiB", ""),
         ("kernel launches per step", f"{summary['launches_per_step']:.1f}", ""),
         ("submissions per step", f"{summary['submissions_per_step']:.2f}", ""),
         ("host waits per step", f"{summary['waits_per_step']:.2f}", ""),
-        ("values the script reads, per step", f"{summary['readbacks_per_step']:.2f}", ""),
-        ("ops that fell back to the CPU", fallbacks, ""),
+        ("blocking reads per step", f"{summary['readbacks_per_step']:.2f}", ""),
+        ("ops fallen back to the CPU", fallbacks, ""),
     ]
     for row in rows:
         table.add_row(*row)

@@ -26,6 +26,7 @@ def run(*command, **options) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page, text", blocks("python"))
 def test_python_block_runs(page, text):
     done = run(sys.executable, "-c", text, timeout=300)

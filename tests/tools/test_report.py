@@ -81,6 +81,7 @@ assert len(model.evaluate(x, y, verbose=0)) == 2
 """
 
 
+@pytest.mark.slow
 def test_script_runs_unchanged_and_is_recorded(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     command = [sys.executable, "-m", "tensorflow_anvil.recorder", "record.json", "script.py", "an argument"]
@@ -92,6 +93,7 @@ def test_script_runs_unchanged_and_is_recorded(tmp_path):
     assert set(written["evaluation"]) == {"loss", "accuracy"}
 
 
+@pytest.mark.slow
 def test_a_failing_script_is_reported(tmp_path):
     (tmp_path / "script.py").write_text("raise SystemExit(3)\n")
     with pytest.raises(SystemExit, match="ended with status 3"):
