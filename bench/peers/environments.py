@@ -37,7 +37,7 @@ def make(root: Path, name: str) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(root / name)], check=True)
     install = [str(python(root, name)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*install, *PACKAGES[name]], check=True)
-    site = packages(root, name)
+    site = packages(root, name).resolve()
     if name == "torchvulkan":
         stubs = Path(__file__).with_name("cuda_stubs.py")
         subprocess.run(

@@ -25,6 +25,7 @@ import numpy as np
 MOVED = 0.15
 ROUND_SECONDS = 0.06  # each engine repeats short calls for about this long and gives the median
 LONGEST_ANSWER = 300.0
+NOT_QUIET = "no round was quiet"
 
 
 class Engine:
@@ -108,7 +109,7 @@ class Series:
 
     def summary(self) -> dict:
         if self.problem or not self.ms:
-            return {"problem": self.problem or "no round was quiet"}
+            return {"problem": self.problem or NOT_QUIET}
         low, _, high = statistics.quantiles(self.ms, n=4, method="inclusive") if len(self.ms) > 1 else self.ms * 3
         return {"ms": statistics.median(self.ms), "q1": low, "q3": high, "samples": self.ms}
 

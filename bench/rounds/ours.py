@@ -13,7 +13,11 @@ BENCH = Path(__file__).resolve().parents[1]
 ROOT = BENCH.parent
 BUILD = Path(os.environ.get("ANVIL_BUILD", ROOT / "build" / "release"))
 LOGS = ROOT / ".cache" / "bench" / "logs"
-PYTHON = {"PYTHONPATH": str(BENCH), "PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+PYTHON = {
+    "PYTHONPATH": os.pathsep.join(p for p in (str(BENCH), os.environ.get("PYTHONPATH")) if p),
+    "PYTHONUNBUFFERED": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
 
 
 def log(name: str) -> Path:

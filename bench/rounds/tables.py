@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from rounds import conductor
 from rounds.cases import WORK
 
 
@@ -23,7 +24,7 @@ def cell(summary: dict | None, work) -> str:
     if summary is None:
         return "-"
     if "ms" not in summary:
-        return "fails"
+        return "not quiet" if summary["problem"] == conductor.NOT_QUIET else "fails"
     ms = summary["ms"]
     spread = (summary["q3"] - summary["q1"]) / ms if ms else 0
     return f"{ms:.4g} ms ({work.rate(ms)}) ±{50 * spread:.0f}%"
