@@ -15,11 +15,13 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 ENVIRONMENT = {**os.environ, "ANVIL_SOFTWARE_DEVICE": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
-def blocks(language: str):
-    for page in PAGES:
-        for number, (found, text) in enumerate(FENCE.findall((ROOT / page).read_text()), 1):
-            if found == language:
-                yield pytest.param(page, text, id=f"{page}-{number}")
+def blocks(language: str) -> list:
+    return [
+        pytest.param(page, text, id=f"{page}-{number}")
+        for page in PAGES
+        for number, (found, text) in enumerate(FENCE.findall((ROOT / page).read_text()), 1)
+        if found == language
+    ]
 
 
 def run(*command, **options) -> subprocess.CompletedProcess:
