@@ -7,35 +7,6 @@
 namespace anvil::ops {
 namespace {
 
-// As Geometry in conv.slang.
-struct Params {
-  uint32_t images, height, width, channels, filter_h, filter_w, out_h, out_w, outputs, stride_h, stride_w;
-  int32_t pad_h, pad_w;
-  uint32_t dilation_h, dilation_w, groups, nchw, slice;
-};
-
-Params params_of(const ConvShape& s, const ConvPlan& plan) {
-  const auto u = [](uint64_t v) { return static_cast<uint32_t>(v); };
-  return {u(s.images),
-          u(s.height),
-          u(s.width),
-          u(s.channels),
-          u(s.filter_h),
-          u(s.filter_w),
-          u(s.out_h),
-          u(s.out_w),
-          u(s.outputs),
-          u(s.stride_h),
-          u(s.stride_w),
-          static_cast<int32_t>(s.pad_h),
-          static_cast<int32_t>(s.pad_w),
-          u(s.dilation_h),
-          u(s.dilation_w),
-          u(s.groups),
-          s.nchw,
-          u(plan.slice_depth)};
-}
-
 // An image tensor as (image, pixel, group, channel), channels last and padded to an even number.
 Tensor pack_image(Call& call, const Tensor& t, const ConvShape& s, uint64_t pixels, uint64_t channels) {
   const uint64_t all = channels * s.groups;
@@ -68,7 +39,7 @@ void launch_product(Call& call, ConvPass pass, const ConvShape& s, const ConvPla
   const Tensor partial = plan.slices > 1 ? call.scratch(DType::f32, {plan.slices, c.size()}) : out;
   call.stream().launch(call.kernel(plan.kernel),
                        Grid{static_cast<uint32_t>(plan.tiles), static_cast<uint32_t>(s.groups), plan.slices},
-                       {read(left), read(right), write(partial)}, params_of(s, plan));
+                       {read(left), read(right), write(partial)}, conv_geometry(s, plan.slice_depth));
   if (plan.slices > 1) sum_slices(call, partial, out, static_cast<uint64_t>(c.size()), plan.slices);
   if (!direct) call.stream().copy(c.data, out.data, c.bytes());
 }
@@ -136,22 +107,35 @@ const Family conv{
      .types = kFloats,
      .run = run_forward,
      .variants = variants<ConvPass::forward>,
-     .prepare = prepare_conv},
+     .prepare = prepare_conv<Code::unimplemented>},
     {.name = "Conv2DBackpropInput",
      .types = kFloats,
      .run = run_input_gradient,
      .variants = variants<ConvPass::input_gradient>,
-     .prepare = prepare_conv,
+     .prepare = prepare_conv<Code::unimplemented>,
      .host = {"input_sizes"}},
     {.name = "Conv2DBackpropFilter",
      .types = kFloats,
      .run = run_filter_gradient,
      .variants = variants<ConvPass::filter_gradient>,
-     .prepare = prepare_conv,
+     .prepare = prepare_conv<Code::invalid_argument>,
      .host = {"filter_sizes"}},
 };
 
 }  // namespace
+
+ConvGeometry conv_geometry(const ConvShape& s, uint64_t slice) {
+  const auto u = [](uint64_t v) { return static_cast<uint32_t>(v); };
+  ConvGeometry g;
+  g.images = u(s.images), g.height = u(s.height), g.width = u(s.width), g.channels = u(s.channels);
+  g.filter_h = u(s.filter_h), g.filter_w = u(s.filter_w);
+  g.out_h = u(s.out_h), g.out_w = u(s.out_w), g.outputs = u(s.outputs);
+  g.stride_h = u(s.stride_h), g.stride_w = u(s.stride_w);
+  g.pad_h = static_cast<int32_t>(s.pad_h), g.pad_w = static_cast<int32_t>(s.pad_w);
+  g.dilation_h = u(s.dilation_h), g.dilation_w = u(s.dilation_w);
+  g.groups = u(s.groups), g.nchw = s.nchw, g.slice = u(slice);
+  return g;
+}
 
 void conv2d(Call& call, ConvPass pass, const ConvShape& shape, const Tensor& input, const Tensor& filter,
             const Tensor& output) {

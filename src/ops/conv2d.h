@@ -21,8 +21,13 @@ struct ConvAttrs : State {
   int channel_axis() const { return nchw ? 1 : 3; }
   int row_axis() const { return nchw ? 2 : 1; }
 };
-// Throws invalid_argument or unimplemented as TensorFlow's kernels do when they are built.
-std::unique_ptr<State> prepare_conv(const Attrs&);
+// Throws invalid_argument as TensorFlow's kernels do when they are built; `outside` is the class for strides in the
+// batch and depth dimensions, where the kernels differ.
+std::unique_ptr<State> read_conv_attrs(const Attrs&, Code outside);
+template <Code outside>
+std::unique_ptr<State> prepare_conv(const Attrs& attrs) {
+  return read_conv_attrs(attrs, outside);
+}
 
 // One convolution with all sizes known.  Channels and outputs are those of one group.
 struct ConvShape {
@@ -89,6 +94,14 @@ ConvPlan plan_conv2d(ConvPass, const ConvShape&, const Caps&);
 
 // Every kernel that a pass may ask for with this type.
 void conv_variants(ConvPass, DType, std::vector<std::string>& names);
+
+// The convolution as kernels see it: Geometry in conv.slang.
+struct ConvGeometry {
+  uint32_t images, height, width, channels, filter_h, filter_w, out_h, out_w, outputs, stride_h, stride_w;
+  int32_t pad_h, pad_w;
+  uint32_t dilation_h, dilation_w, groups, nchw, slice;
+};
+ConvGeometry conv_geometry(const ConvShape&, uint64_t slice);
 
 // Records one pass.  The tensors are those of the convolution: input, filter, output, of which the pass reads two and
 // writes the third.

@@ -36,7 +36,7 @@ void read_explicit(const Attrs& attrs, ConvAttrs& c) {
 
 }  // namespace
 
-std::unique_ptr<State> prepare_conv(const Attrs& attrs) {
+std::unique_ptr<State> read_conv_attrs(const Attrs& attrs, Code outside) {
   auto c = std::make_unique<ConvAttrs>();
   const std::string format = attrs.string("data_format");
   require(format == "NHWC" || format == "NCHW", Code::invalid_argument, "Invalid data format");
@@ -46,7 +46,7 @@ std::unique_ptr<State> prepare_conv(const Attrs& attrs) {
   std::vector<int64_t> dilations =
       attrs.has("dilations") ? attrs.integers("dilations") : std::vector<int64_t>{1, 1, 1, 1};
   require(dilations.size() == 4, Code::invalid_argument, "Sliding window dilations field must specify 4 dimensions");
-  require(strides[0] == 1 && strides[c->channel_axis()] == 1, Code::unimplemented,
+  require(strides[0] == 1 && strides[c->channel_axis()] == 1, outside,
           "Current implementation does not yet support strides", kOnlySpace);
   require(dilations[0] == 1 && dilations[c->channel_axis()] == 1, Code::unimplemented,
           "Current implementation does not yet support dilations", kOnlySpace);

@@ -1,0 +1,148 @@
+// DepthwiseConv2dNative and its gradients: one thread a result.  Filters are (rows, columns, channels, multiplier).
+#include <algorithm>
+
+#include "base/log.h"
+#include "ops/conv2d.h"
+
+namespace anvil::ops {
+namespace {
+
+constexpr uint32_t kGroup = 64;  // as in conv_depthwise.slang
+
+std::string variant(const char* entry, DType t) { return str("conv_depthwise/", entry, "<", slang_name(t), ">"); }
+
+// After the addresses, as DepthwiseParams in conv_depthwise.slang.
+struct Params {
+  ConvGeometry geometry;
+  uint32_t count, pad = 0;
+};
+
+// As a convolution whose `outputs` are the filters of one channel.
+ConvShape depthwise_shape(const ConvAttrs& c, DType t, const Shape& input, const Shape& filter) {
+  ConvShape s = conv_shape(c, t, input, {filter[0], filter[1], input[c.channel_axis()], filter[3]});
+  require(std::max(s.pixels_in() * s.channels, s.pixels_out() * s.channels * s.outputs) <= UINT32_MAX,
+          Code::unimplemented, "convolutions of tensors with 2^32 elements or more are not supported");
+  return s;
+}
+
+void launch(Call& call, const char* entry, const ConvShape& s, const Tensor& a, const Tensor& b, const Tensor& c) {
+  if (c.size() == 0) return;
+  if (log_wanted(LogKind::plan))
+    log_once(LogKind::plan, str(entry, " ", facts(s.type).tensorflow, " ", s.text(), ": one thread a result"));
+  const Params params{conv_geometry(s, 0), static_cast<uint32_t>(c.size())};
+  call.stream().launch(call.kernel(variant(entry, s.type)), Grid::line(div_up(params.count, kGroup)),
+                       {read(a), read(b), write(c)}, params);
+}
+
+void run_forward(Call& call, const OpSpec&, const State* state) {
+  const auto& attrs = static_cast<const ConvAttrs&>(*state);
+  const Tensor x = call.input(0), w = call.input(1);
+  require(x.rank() == 4, Code::invalid_argument, "input must be 4-dimensional", text(x.shape));
+  require(w.rank() == 4, Code::invalid_argument, "filter must be 4-dimensional: ", text(w.shape));
+  const int64_t depth = x.shape[attrs.channel_axis()];
+  require(depth == w.shape[2], Code::invalid_argument, "input and filter must have the same depth: ", depth, " vs ",
+          w.shape[2]);
+  const ConvShape s = depthwise_shape(attrs, x.type, x.shape, w.shape);
+  Shape out = output_shape(s);
+  out[attrs.channel_axis()] = depth * w.shape[3];
+  launch(call, "depthwise", s, x, w, call.output(0, x.type, out));
+}
+
+void check(const std::string& label, const ConvAttrs& c, const Shape& input, const Shape& filter,
+           const Shape& out_backprop) {
+  const auto rank4 = [&](const Shape& s, const char* what) {
+    require(s.size() == 4, Code::invalid_argument, label, ": ", what, " must be 4-dimensional");
+  };
+  rank4(input, "input");
+  rank4(filter, "filter");
+  rank4(out_backprop, "out_backprop");
+  require(input[0] == out_backprop[0], Code::invalid_argument, label,
+          ": input and out_backprop must have the same batch size");
+  const int64_t depth = input[c.channel_axis()];
+  require(depth == filter[2], Code::invalid_argument, label, ": input and filter must have the same in_depth");
+  require(filter[3] * depth == out_backprop[c.channel_axis()], Code::invalid_argument, label,
+          ": depth_multiplier * in_depth not equal to out_depth");
+  for (int axis = 0; axis < 2; ++axis) {
+    const int dim = c.row_axis() + axis;
+    const int64_t expected = window(c, axis, input[dim], filter[axis]).out;
+    require(out_backprop[dim] == expected, Code::invalid_argument, label, ": Number of ", axis ? "cols" : "rows",
+            " of out_backprop doesn't match computed: actual = ", out_backprop[dim], ", computed = ", expected);
+  }
+}
+
+void run_input_gradient(Call& call, const OpSpec&, const State* state) {
+  const auto& attrs = static_cast<const ConvAttrs&>(*state);
+  const Tensor sizes = call.input(0), w = call.input(1), dy = call.input(2);
+  require(sizes.rank() == 1, Code::invalid_argument, "Conv2DBackpropInput: input_sizes input must be 1-dim, not ",
+          sizes.rank());
+  const Shape input = host_sizes(sizes);
+  check("DepthwiseConv2DBackpropInput", attrs, input, w.shape, dy.shape);
+  const Tensor dx = call.output(0, dy.type, input);
+  if (dy.size() == 0 || w.size() == 0) return call.stream().fill(dx.data, 0, 1, dx.bytes());
+  launch(call, "depthwise_input_gradient", depthwise_shape(attrs, dy.type, input, w.shape), dy, w, dx);
+}
+
+void run_filter_gradient(Call& call, const OpSpec&, const State* state) {
+  const auto& attrs = static_cast<const ConvAttrs&>(*state);
+  const Tensor x = call.input(0), sizes = call.input(1), dy = call.input(2);
+  require(sizes.rank() == 1, Code::invalid_argument, "Conv2DBackpropFilter: filter_sizes input must be 1-dim, not ",
+          sizes.rank());
+  const Shape filter = host_sizes(sizes);
+  check("DepthwiseConv2DBackpropFilter", attrs, x.shape, filter, dy.shape);
+  const Tensor dw = call.output(0, dy.type, filter);
+  if (dw.size() == 0) return;
+  if (dy.size() == 0) return call.stream().fill(dw.data, 0, 1, dw.bytes());
+  const ConvShape s = depthwise_shape(attrs, x.type, x.shape, filter);
+  // Filters are small: slices of the pixels make threads enough, as if 4,096 results were a tile.
+  const uint64_t count = static_cast<uint64_t>(dw.size()), pixels = s.pixels_out();
+  const uint32_t wanted = std::min<uint32_t>(choose_slices(div_up(count, 4096), pixels, count, call.caps()), 65535);
+  const uint64_t slice = div_up(pixels, wanted);
+  const auto slices = static_cast<uint32_t>(div_up(pixels, slice));
+  const Tensor partial = call.scratch(DType::f32, {slices, dw.size()});
+  const Params params{conv_geometry(s, slice), static_cast<uint32_t>(count)};
+  call.stream().launch(call.kernel(variant("depthwise_filter_gradient", s.type)),
+                       Grid{static_cast<uint32_t>(div_up(count, kGroup)), slices, 1},
+                       {read(x), read(dy), write(partial)}, params);
+  sum_slices(call, partial, dw, count, slices);
+}
+
+void variants(const OpSpec& op, std::vector<std::string>& names) {
+  for (const DType t : op.types) {
+    names.push_back(variant(op.kernel.c_str(), t));
+    if (op.run == run_filter_gradient) names.push_back(sum_slices_variant(t));
+  }
+}
+
+std::unique_ptr<State> prepare(const Attrs& attrs) {
+  auto state = read_conv_attrs(attrs, Code::invalid_argument);
+  const auto& c = static_cast<const ConvAttrs&>(*state);
+  require(c.stride[0] == c.stride[1], Code::invalid_argument,
+          "Current implementation only supports equal length strides in the row and column dimensions.");
+  return state;
+}
+
+const Family depthwise{
+    {.name = "DepthwiseConv2dNative",
+     .types = kFloats,
+     .run = run_forward,
+     .kernel = "depthwise",
+     .variants = variants,
+     .prepare = prepare},
+    {.name = "DepthwiseConv2dNativeBackpropInput",
+     .types = kFloats,
+     .run = run_input_gradient,
+     .kernel = "depthwise_input_gradient",
+     .variants = variants,
+     .prepare = prepare,
+     .host = {"input_sizes"}},
+    {.name = "DepthwiseConv2dNativeBackpropFilter",
+     .types = kFloats,
+     .run = run_filter_gradient,
+     .kernel = "depthwise_filter_gradient",
+     .variants = variants,
+     .prepare = prepare,
+     .host = {"filter_sizes"}},
+};
+
+}  // namespace
+}  // namespace anvil::ops
