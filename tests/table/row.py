@@ -66,7 +66,6 @@ class Row:
     specials: Callable[[str], Iterable[Case]] | None = None  # NaN, infinities...: bits as the CPU kernel's
     invalid: Callable[[str], Iterable[Case]] | None = None  # the error class must be the CPU kernel's
     fuzz: Callable[[str, np.random.Generator], Case] | None = None
-    host: tuple[int, ...] = ()  # outputs that live in host memory
     defined: Callable[[Case], int] = lambda case: 99  # how many outputs have defined values
     key: Callable[[dict], str] = lambda constraints: constraints.get("T", "any")
     exact_zero_sign: bool = True  # in specials, -0 and +0 differ

@@ -138,6 +138,13 @@ def truncate_div(x, y):
 
 
 XY = ("x", "y")
+binary(
+    "ApproximateEqual",
+    lambda x, y: np.abs(x - y) < np.float64(np.float32(1e-5)),
+    ("float32",),
+    grad=False,
+    broadcast=False,
+)
 binary("AddV2", wrap(np.add), FLOAT_INT, ulp=0.5)
 binary("Add", wrap(np.add), FLOATS + ("int8", "int16", "int64", "uint8"), ulp=0.5)
 binary("Sub", wrap(np.subtract), FLOAT_INT, ulp=0.5)
@@ -150,9 +157,16 @@ binary("MulNoNan", lambda x, y: np.where(y == 0, 0, x * y), FLOATS, make=some_ze
 binary("FloorDiv", np.floor_divide, FLOAT_INT, make=nonzero(XY), ulp=0, overflow=False, grad=False)
 binary("FloorMod", np.mod, FLOAT_INT, make=nonzero(XY), overflow=False, grad=False,
        tol=lambda t: Tol(ulp=1, abs=2e-6 if is_float(t) else 0))  # fmt: skip
-binary("TruncateDiv", truncate_div, INTS, make=nonzero(XY), overflow=False, grad=False)
+binary(
+    "TruncateDiv",
+    lambda x, y: np.trunc(x / y) if x.dtype.kind == "f" else truncate_div(x, y),
+    ("float32", "float16") + INTS,
+    make=nonzero(XY),
+    overflow=False,
+    grad=False,
+)
 binary("Pow", wrap(np.power), FLOATS + SIGNED, make=powers, ulp=12, overflow=False)
-binary("SquaredDifference", wrap(lambda x, y: np.square(x - y)), FLOATS + ("int64",), ulp=2)
+binary("SquaredDifference", wrap(lambda x, y: np.square(x - y)), FLOATS + ("int32", "int64"), ulp=2)
 binary("Maximum", np.maximum, FLOAT_INT, ulp=0, zero_sign=False)
 binary("Minimum", np.minimum, FLOAT_INT, ulp=0, zero_sign=False)
 binary("Atan2", np.arctan2, FLOATS, names=("y", "x"), ulp=6)

@@ -28,7 +28,7 @@ def exact(_):
 
 # --- Cast ------------------------------------------------------------------------------------------------------------
 CAST_TYPES = FLOATS + ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-CASTS = tuple(f"{s}>{d}" for s, d in itertools.product(CAST_TYPES, CAST_TYPES) if s != d)
+CASTS = tuple(f"{s}>{d}" for s, d in itertools.product(CAST_TYPES, CAST_TYPES))
 
 
 def cast_values(rng, shape, source, target):
@@ -166,7 +166,7 @@ def broadcast_to_fuzz(dtype, rng):
     return Case(f"{source} to {target}", {"input": values(rng, source, dtype), "shape": np.array(target, np.int32)})
 
 
-add(Row("BroadcastTo", FLOATS + ("bool", "int64"), broadcast_to_cases, lambda a, _: np.broadcast_to(a["input"], a["shape"]), tol=exact,
+add(Row("BroadcastTo", FLOATS + ("bool", "int32", "int64"), broadcast_to_cases, lambda a, _: np.broadcast_to(a["input"], a["shape"]), tol=exact,
         grad=("input",), invalid=broadcast_to_invalid, fuzz=broadcast_to_fuzz))  # fmt: skip
 
 TILES = [((), ()), ((3,), (4,)), ((3,), (0,)), ((0,), (3,)), ((2, 3), (1, 1)), ((2, 3), (3, 2)), ((2, 1, 3), (1, 4, 2)),
@@ -246,7 +246,7 @@ def pack_invalid(dtype):
     yield Case("shapes differ", {"values": [values(rng, (2,), dtype), values(rng, (3,), dtype)]}, {"axis": 0})
 
 
-PACK_TYPES = FLOATS + ("bool", "int16", "int64", "uint32", "uint64")
+PACK_TYPES = FLOATS + ("bool", "int16", "int32", "int64", "uint32", "uint64")
 add(
     Row(
         "Pack",
@@ -297,6 +297,58 @@ def concat_cases(dtype, rng):
                 f"{shapes[:4]} on {axis}",
                 {"values": [values(rng, s, dtype) for s in shapes], "axis": np.array(axis, index)},
             )
+
+
+def concat_v1_cases(dtype, rng):
+    for case in concat_cases(dtype, rng):
+        if case.args["axis"].dtype == np.int32 and case.args["axis"] >= 0:  # it counts from the front only
+            yield Case(case.label, {"concat_dim": case.args["axis"], "values": case.args["values"]})
+
+
+add(
+    Row(
+        "Concat",
+        BYTES,
+        concat_v1_cases,
+        lambda a, _: np.concatenate(a["values"], a["concat_dim"]),
+        tol=exact,
+        grad=("values",),
+    )
+)
+
+
+def range_cases(dtype, rng):
+    for start, limit, delta in ((0, 10, 1), (3, 3, 1), (5, -7, -2), (-4, 100, 7), (0, 1, 1), (0, 2000, 3), (1, 40, 2)):
+        args = {"start": np.array(start), "limit": np.array(limit), "delta": np.array(delta)}
+        yield Case(f"{start} to {limit} by {delta}", {k: v.astype(numpy_type(dtype)) for k, v in args.items()})
+    if is_float(dtype):
+        args = {"start": np.array(0.5), "limit": np.array(9.25), "delta": np.array(0.25)}
+        yield Case("quarters", {k: v.astype(numpy_type(dtype)) for k, v in args.items()})
+
+
+def range_invalid(dtype):
+    def call(start, limit, delta):
+        return {
+            k: np.array(v).astype(numpy_type(dtype)) for k, v in (("start", start), ("limit", limit), ("delta", delta))
+        }
+
+    yield Case("delta 0", call(0, 5, 0))
+    yield Case("wrong way", call(5, 0, 1))
+    yield Case("wrong way down", call(0, 5, -1))
+    yield Case("start of rank 1", call([0], 5, 1))
+
+
+add(
+    Row(
+        "Range",
+        FLOATS + ("int64",),
+        range_cases,
+        None,
+        tol=lambda t: Tol(ulp=1),
+        invalid=range_invalid,
+        key=lambda c: c["Tidx"],
+    )
+)
 
 
 def concat_invalid(dtype):
@@ -362,4 +414,4 @@ def splitv_reference(a, _):
     return tuple(np.split(a["value"], np.cumsum(sizes)[:-1], axis))
 
 
-add(Row("SplitV", FLOATS, splitv_cases, splitv_reference, tol=exact, grad=("value",)))
+add(Row("SplitV", FLOATS + ("int32",), splitv_cases, splitv_reference, tol=exact, grad=("value",)))

@@ -1,7 +1,7 @@
-"""Matrix products: MatMul, the batch products, BiasAdd and its gradient, batch normalization."""
+"""Matrix products: MatMul, the batch products, BiasAdd and its gradient."""
 
 import numpy as np
-from row import FLOATS, Case, Row, Tol, add, finfo, float_tol, small, sum_tol, values
+from row import FLOATS, Case, Row, add, float_tol, small, sum_tol, values
 
 SIZES = [(1, 1, 1), (2, 3, 4), (7, 9, 8), (1, 300, 1), (5, 1, 6), (64, 64, 64), (65, 33, 127), (128, 10, 64), (33, 513, 1), (1, 513, 33),
          (0, 3, 4), (3, 0, 4), (3, 4, 0), (257, 17, 31), (16, 1024, 10)]  # fmt: skip
@@ -152,13 +152,31 @@ def bias_invalid(dtype):
 add(
     Row(
         "BiasAdd",
-        FLOATS,
+        FLOATS + ("int32",),
         bias_cases,
         bias_reference,
         tol=float_tol(0.5),
         grad=("value", "bias"),
         grad_eps=64,
         invalid=bias_invalid,
+    )
+)
+
+
+def bias_v1_cases(dtype, rng):
+    for case in bias_cases(dtype, rng):
+        if case.attrs["data_format"] == "NHWC":
+            yield Case(case.label, case.args)
+
+
+add(
+    Row(
+        "BiasAddV1",
+        FLOATS + ("int32",),
+        bias_v1_cases,
+        lambda a, _: a["value"] + a["bias"],
+        tol=float_tol(0.5),
+        invalid=lambda d: (Case(c.label, c.args) for c in bias_invalid(d)),
     )
 )
 
@@ -176,29 +194,3 @@ def bias_grad_cases(dtype, rng):
 
 add(Row("BiasAddGrad", FLOATS, bias_grad_cases, bias_grad_reference, tol=sum_tol(4), scale=absolute(bias_grad_reference), grad=("out_backprop",),
         invalid=lambda d: [Case("rank 1", {"out_backprop": values(np.random.default_rng(1), (3,), d)}, {"data_format": "NHWC"})]))  # fmt: skip
-
-NORMS = [(2, 5, 5, 3), (1, 1, 1, 4), (4, 3, 2, 1), (3, 7, 5, 33), (64, 8, 8, 16)]
-
-
-def norm_cases(dtype, rng):
-    for shape in NORMS:
-        c = shape[3]
-        vectors = {"scale": values(rng, (c,), "float32", 0.5, 2), "offset": values(rng, (c,), "float32", -1, 1)}
-        x = {"x": values(rng, shape, dtype, -2, 3)}
-        for eps in (1e-3, 1e-2):
-            nothing = {"mean": np.zeros(0, np.float32), "variance": np.zeros(0, np.float32)}
-            known = {"mean": values(rng, (c,), "float32", -1, 1), "variance": values(rng, (c,), "float32", 0.5, 2)}
-            yield Case(f"{shape} training {eps}", x | vectors | nothing, {"epsilon": eps, "is_training": True})
-            yield Case(f"{shape} inference {eps}", x | vectors | known, {"epsilon": eps, "is_training": False})
-
-
-def norm_tol(dtype):
-    return Tol(ulp=8, abs=1e-5) if dtype == "float32" else Tol(ulp=2, abs=float(finfo(dtype).eps))
-
-
-for version in ("FusedBatchNormV2", "FusedBatchNormV3"):
-    add(
-        Row(
-            version, FLOATS, norm_cases, None, tol=norm_tol, defined=lambda case: 99 if case.attrs["is_training"] else 1
-        )
-    )

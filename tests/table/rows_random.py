@@ -85,3 +85,51 @@ def get_cases(_, rng):
 
 add(Row("StatelessRandomGetKeyCounter", ("any",), get_cases, None, tol=lambda t: Tol(), key=lambda c: "any",
         invalid=lambda _: [Case("three seeds", {"seed": np.array([1, 2, 3], np.int32)}), Case("scalar", {"seed": np.array(1, np.int32)})]))  # fmt: skip
+
+
+# The first versions take a seed; the key and the counter are made from it inside.
+SEED_TYPES = (np.int32, np.int64)
+
+
+def seeded(attrs, extra=None):
+    for n, shape in enumerate(SHAPES):
+        seed = np.array([n * 7919 - 3, 2**31 - 1 - n], SEED_TYPES[n % 2])
+        yield Case(
+            f"{shape} seed {seed}",
+            {"shape": np.array(shape, SEED_TYPES[(n + 1) % 2]), "seed": seed} | (extra or {}),
+            attrs,
+        )
+
+
+def seeded_invalid(attrs, extra=None):
+    good = list(seeded(attrs, extra))[5]
+    yield Case("three seeds", good.args | {"seed": np.array([1, 2, 3], np.int32)}, good.attrs)
+    yield Case("negative shape", good.args | {"shape": np.array([-1], np.int32)}, good.attrs)
+    yield Case("shape of rank 2", good.args | {"shape": np.array([[1]], np.int32)}, good.attrs)
+
+
+def add_seeded(op, types, tol, extra=None):
+    def attrs(dtype):
+        return {} if extra else {"dtype": dtype}
+
+    add(Row(op, types, lambda d, rng: seeded(attrs(d), extra and extra(d)), None, tol=tol,
+            invalid=lambda d: seeded_invalid(attrs(d), extra and extra(d)), key=lambda c: c["dtype"]))  # fmt: skip
+
+
+add_seeded("StatelessRandomUniform", FLOATS, lambda t: Tol())
+add_seeded("StatelessRandomNormal", FLOATS, normal_tol)
+add_seeded("StatelessTruncatedNormal", FLOATS, normal_tol)
+add_seeded("StatelessRandomUniformFullInt", ("int32", "int64", "uint32", "uint64"), lambda t: Tol())
+add_seeded("StatelessRandomUniformInt", ("int32", "int64"), lambda t: Tol(),
+           lambda t: {"minval": np.array(-7, t), "maxval": np.array(1000, t)})  # fmt: skip
+add(
+    Row(
+        "StatelessRandomGetAlg",
+        ("any",),
+        lambda t, rng: [Case("no arguments", {})],
+        None,
+        tol=lambda t: Tol(),
+        key=lambda c: "any",
+    )
+)
+add(Row("StatelessRandomGetKeyCounterAlg", ("any",), get_cases, None, tol=lambda t: Tol(), key=lambda c: "any"))

@@ -121,9 +121,9 @@ def keep_type(f):
     return lambda x, **k: f(x, dtype=x.dtype, **k)
 
 
-reduction("Sum", keep_type(np.sum), FLOATS + ("int64",), magnitude=np.sum)
+reduction("Sum", keep_type(np.sum), FLOATS + ("int32", "int64"), magnitude=np.sum)
 reduction("Mean", mean, FLOATS, magnitude=mean)
-reduction("Prod", keep_type(np.prod), FLOATS + ("int64",), magnitude=np.prod, make=factors, eps=600)
+reduction("Prod", keep_type(np.prod), FLOATS + ("int32", "int64"), magnitude=np.prod, make=factors, eps=600, grad=False)
 reduction("EuclideanNorm", euclid, FLOATS, magnitude=euclid)
 reduction(
     "Max", lambda x, **k: np.max(x, initial=lowest(x, False), **k), FLOATS + ("int64",), sums=False, ulp=0, make=values

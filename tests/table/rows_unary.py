@@ -59,6 +59,11 @@ def wrap(f):
     return g
 
 
+def inverse(x):
+    """One over x; for integers that is 0 but for 1 and -1."""
+    return 1 / x if x.dtype.kind == "f" else np.where(np.abs(x) == 1, x, 0)
+
+
 FLOAT_SIGNED = FLOATS + SIGNED
 FLOAT_INT = FLOATS + ("int8", "int16", "int64", "uint8", "uint16", "uint32", "uint64")
 
@@ -101,20 +106,20 @@ unary("Neg", wrap(np.negative), FLOAT_SIGNED, ulp=0)
 unary("Abs", wrap(np.abs), FLOAT_SIGNED, ulp=0)
 unary("Sign", np.sign, FLOAT_SIGNED, ulp=0, zero_sign=False)
 unary("Square", wrap(np.square), FLOAT_INT, ulp=0.5)
-unary("Inv", lambda x: 1 / x, ulp=2.5, low=0.1, high=50)
-unary("Reciprocal", lambda x: 1 / x, ulp=2.5, low=0.1, high=50)
+unary("Inv", inverse, FLOATS + ("int64",), ulp=2.5, low=0.1, high=50)
+unary("Reciprocal", inverse, FLOATS + ("int64",), ulp=2.5, low=0.1, high=50)
 unary("Floor", np.floor, ulp=0, grad=False)
 unary("Ceil", np.ceil, ulp=0, grad=False)
-unary("Round", np.round, ulp=0, grad=False)
-unary("Rint", np.rint, ("float32",), ulp=0, grad=False)
+unary("Round", np.round, FLOATS + ("int32", "int64"), ulp=0, grad=False)
+unary("Rint", np.rint, ("float32", "float16"), ulp=0, grad=False)
 unary("IsFinite", np.isfinite, grad=False)
 unary("IsNan", np.isnan, grad=False)
 unary("IsInf", np.isinf, grad=False)
 unary("Invert", np.invert, BITS, grad=False)
 unary("LogicalNot", np.logical_not, ("bool",), grad=False, key=lambda c: "bool")
 ALL = FLOATS + ("bool", "int8", "int16", "int64", "uint8", "uint16", "uint32", "uint64")
-unary("ZerosLike", np.zeros_like, ALL, ulp=0)
-unary("OnesLike", np.ones_like, ALL, ulp=0)
+unary("ZerosLike", np.zeros_like, ALL + ("int32",), ulp=0)
+unary("OnesLike", np.ones_like, ALL + ("int32",), ulp=0)
 unary("Snapshot", np.copy, ALL + ("int32",), ulp=0, arg="input", grad=False)
 
 

@@ -61,7 +61,7 @@ def test_nothing_is_written_outside_a_tensor(op, neighbours):
         for case in list(row.cases(key, np.random.default_rng(11)))[:24]:
             if max((np.size(v) for v in case.args.values() if not isinstance(v, list)), default=0) < 20000 and case.cpu:
                 try:
-                    engine.on_device(row, case)
+                    engine.on_device(row, case, key)
                 except (tf.errors.UnimplementedError, tf.errors.NotFoundError):
                     assert DEVICE.name == CPU
 

@@ -31,7 +31,7 @@ def test_random_calls_agree_with_the_references():
             continue
         where = f"call {n}: {row.op} {key} {case.label}"
         try:
-            got = engine.on_device(row, case)
+            got = engine.on_device(row, case, key)
         except Exception as e:  # reported with the rest
             failures.append(f"{where}: {type(e).__name__}: {e}")
             continue

@@ -38,7 +38,7 @@ def test_values(row, key):
     for case in row.cases(key, generator(row.op, key)):
         if engine.DEVICE.name == engine.CPU and not in_cpu_reach(case):
             continue
-        got = engine.on_device(row, case)
+        got = engine.on_device(row, case, key)
         want = engine.expected(row, case)
         assert len(got) == len(want), f"{case.label}: {len(got)} outputs, expected {len(want)}"
         for i, (g, w, s) in enumerate(zip(got, want, engine.scales(row, case, len(want)), strict=True)):
@@ -46,7 +46,7 @@ def test_values(row, key):
             engine.MEASURED.note(row, key, unit, error)
             if text:
                 failures.append(f"{case.label}, output {i}: {text}")
-        again = engine.on_device(row, case)
+        again = engine.on_device(row, case, key)
         if not all(engine.same_bits(a, b) for a, b in zip(got, again, strict=True)):
             failures.append(f"{case.label}: two runs differ")
     assert not failures, f"{row.op} {key}: {len(failures)} failures\n" + "\n".join(failures[:12])
@@ -57,7 +57,7 @@ def test_special_values(row, key):
     """NaN, infinities, signed zeros and extremes come out as from TensorFlow's CPU kernel."""
     failures = []
     for case in row.specials(key):
-        got, want = engine.on_device(row, case), engine.on_cpu(row, case)
+        got, want = engine.on_device(row, case, key), engine.on_cpu(row, case)
         exact = engine.expected(row, case) if row.reference else [None] * len(want)
         for g, w, e in zip(got, want, exact, strict=True):
             failures += [f"{case.label}: {t}" for t in compare_special(row, key, case, g, w, e)]
