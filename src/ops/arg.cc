@@ -4,8 +4,10 @@
 namespace anvil::ops {
 namespace {
 
-constexpr uint32_t kGroup = 64;    // results of a group of `lanes`
-constexpr int64_t kShortRow = 64;  // rows up to here are read by one thread each, also on a GPU
+constexpr uint32_t kGroup = 64;  // results of a group of `lanes`
+// Up to here a result is searched by one thread: rows and columns on a GPU, and both on a software GPU, where llvmpipe
+// cuts a thread's loops off at 65535 turns in all.
+constexpr int64_t kShortRow = 64, kLongColumn = 4096, kSoftwareRow = 32768;
 
 const std::vector<DType> kIndices = {DType::i32, DType::i64};
 
@@ -47,9 +49,10 @@ void run(Call& call, const OpSpec& op, const State* state) {
   struct {
     uint32_t outer, reduced, inner;
   } params{uint32_t(y.size() / inner), uint32_t(x.shape[axis]), uint32_t(inner)};
-  const bool lanes = call.caps().cpu_type() || inner > 1 || params.reduced <= kShortRow;
+  const int64_t longest = call.caps().cpu_type() ? kSoftwareRow : inner > 1 ? kLongColumn : kShortRow;
+  const bool lanes = params.reduced <= longest;
   call.stream().launch(call.kernel(variant(lanes, op, x.type, index)),
-                       Grid::line(lanes ? div_up(y.size(), kGroup) : params.outer), {read(x), write(y)}, params);
+                       Grid::line(lanes ? div_up(y.size(), kGroup) : y.size()), {read(x), write(y)}, params);
 }
 
 const std::vector<DType> kTypes = join({kFloats, {DType::boolean}});

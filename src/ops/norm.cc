@@ -60,14 +60,16 @@ std::string sums_variant(const char* terms, DType t, bool wide) {
 // Adds up one or two terms per channel into `first` and `second`.
 void channel_sums(Call& call, const View& v, const Tensor& x, const Tensor* dy, const Tensor& mean, const Tensor& first,
                   const Tensor* second) {
-  constexpr int64_t kLeastShare = 64;
+  // llvmpipe cuts a thread's loops off at 65535 turns in all.
+  constexpr int64_t kLeastShare = 64, kLargestShare = 32768;
   const uint32_t width = packet_width(x.type);
   const auto aligned = [](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.data) % 8 == 0; };
   const bool wide = v.inner == 1 && v.channels % width == 0 && aligned(x) && (!dy || aligned(*dy));
   const int64_t columns = v.channels / (wide ? width : 1);
   const int64_t wanted = call.caps().cores * (call.caps().cpu_type() ? 128 : 1024);
   const int64_t most = std::max<int64_t>(1, v.elements() / kLeastShare);
-  const int64_t share = div_up(v.elements(), std::clamp<int64_t>(wanted / columns, 1, most));
+  const int64_t share =
+      std::min<int64_t>(div_up(v.elements(), std::clamp<int64_t>(wanted / columns, 1, most)), kLargestShare);
   const int64_t parts = div_up(v.elements(), share);
   const Tensor a = parts == 1 ? first : call.scratch(DType::f32, {parts, v.channels});
   const Tensor b = !second ? Tensor{} : parts == 1 ? *second : call.scratch(DType::f32, {parts, v.channels});

@@ -1,6 +1,7 @@
 // Max and average pooling in two and three dimensions, and their gradients.  The bodies are in kernels/pool.slang.
 #include "ops/pool.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "ops/packet.h"
@@ -10,6 +11,8 @@ namespace anvil::ops {
 namespace {
 
 constexpr uint32_t kGroup = 64;  // as in pool.slang
+// llvmpipe cuts a thread's loops off at 65535 turns in all; a thread walks its window at most twice.
+constexpr int64_t kSoftwareTurns = 24576;
 
 std::string variant(const char* entry, const char* functor, DType t, bool wide) {
   return str("pool/", entry, "<", functor, *functor ? "," : "", packed(t), wide ? ",true>" : ",false>");
@@ -30,6 +33,11 @@ template <class Params>
 void launch(Call& call, const std::string& kernel, std::initializer_list<Arg> args, const PoolParams& shape,
             const Params& params) {
   if (shape.count == 0) return;
+  int64_t turns = 1;
+  for (const PoolAxisParams& axis : shape.axes)
+    turns *= std::max(axis.window_and_stride & 0xffffu, axis.window_and_stride >> 16);
+  require(!call.caps().cpu_type() || turns <= kSoftwareTurns, Code::unimplemented, "pooling windows of more than ",
+          kSoftwareTurns, " elements are not supported on a software GPU; reduce over the axes instead");
   call.stream().launch(call.kernel(kernel), Grid::line(div_up(shape.count, kGroup)), args, params);
 }
 

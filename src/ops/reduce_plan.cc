@@ -13,6 +13,9 @@ constexpr int64_t kLaneShare = 256, kGroupShare = 4096, kColumnShare = 32;
 constexpr int64_t kShareMultiple = 16;  // parts start on a packet boundary whenever their row does
 constexpr int64_t kShortRow = 64;       // rows up to here are read by one thread each, also on a GPU
 constexpr int64_t kMaxParts = 1024;
+// llvmpipe cuts a thread's loops off at 65535 turns in all, so no thread of a software GPU gets more than this.  A turn
+// of `lanes` takes four elements at least, one of `columns` a row.
+constexpr int64_t kSoftwareLaneShare = 131072, kSoftwareColumnShare = 32768;
 
 int64_t product(std::span<const Extent> runs) {
   int64_t n = 1;
@@ -43,8 +46,12 @@ ReduceStage plan_stage(int64_t outer, int64_t reduced, int64_t inner, const Caps
     s.shape = ReduceStage::Shape::groups;
     busy = outer, wanted = caps.cores * 2, least = kGroupShare;
   }
-  if (busy >= wanted || reduced < 2 * least) return s;
-  const int64_t parts = std::min({int64_t(div_up(wanted, std::max<int64_t>(busy, 1))), reduced / least, kMaxParts});
+  const int64_t most = !caps.cpu_type() ? reduced : inner > 1 ? kSoftwareColumnShare : kSoftwareLaneShare;
+  const bool idle = busy < wanted && reduced >= 2 * least;
+  if (!idle && reduced <= most) return s;
+  int64_t parts = 1;
+  if (idle) parts = std::min({int64_t(div_up(wanted, std::max<int64_t>(busy, 1))), reduced / least, kMaxParts});
+  parts = std::max(parts, int64_t(div_up(reduced, most)));
   s.share = uint32_t(div_up(div_up(reduced, parts), kShareMultiple) * kShareMultiple);
   s.parts = uint32_t(div_up(reduced, s.share));
   return s;

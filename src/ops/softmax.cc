@@ -5,7 +5,9 @@ namespace anvil::ops {
 namespace {
 
 constexpr uint32_t kLaneGroup = 64;  // rows of a group of `lanes`
-constexpr int64_t kShortRow = 64;    // rows up to here are read by one thread each, also on a GPU
+// Up to here a row is read by one thread: on a GPU, and on a software GPU, where llvmpipe cuts a thread's loops off at
+// 65535 turns in all and a row takes up to two turns an element.
+constexpr int64_t kShortRow = 64, kSoftwareRow = 24576;
 
 struct RowParams {
   uint32_t rows, columns, x_row, x_column, labels_row, labels_column;
@@ -21,7 +23,7 @@ void add_variants(const std::string& finish, DType t, std::vector<std::string>& 
 void finish_rows(Call& call, const std::string& finish, Arg x, Arg labels, const Tensor& y, Arg loss, RowParams p) {
   require(int64_t{p.rows} * p.columns < (int64_t{1} << 31), Code::unimplemented,
           "softmax of 2^31 elements or more is not supported");
-  const bool lanes = call.caps().cpu_type() || p.columns <= kShortRow;
+  const bool lanes = p.columns <= (call.caps().cpu_type() ? kSoftwareRow : kShortRow);
   call.stream().launch(call.kernel(variant(lanes, finish, y.type)),
                        Grid::line(lanes ? div_up(p.rows, kLaneGroup) : p.rows), {x, labels, write(y), loss}, p);
 }
