@@ -23,7 +23,8 @@ void register_variable_kernels(const std::vector<const Caps*>& caps);
 // Can all of these devices compute in this type?
 bool all_can(const std::vector<const Caps*>& caps, DType type);
 
-// Makes the error the op's status.
+// Makes the error the op's status, and counts it.
+void fail_kernel(TF_OpKernelContext* context, TF_Status* status);
 void fail_kernel(TF_OpKernelContext* context, const std::exception& error);
 void fail_kernel(TF_OpKernelConstruction* construction, const std::exception& error);
 

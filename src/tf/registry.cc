@@ -94,11 +94,15 @@ void register_kernel(const char* op, const TypeConstraints& types, const std::ve
   status.check();
 }
 
-void fail_kernel(TF_OpKernelContext* context, const std::exception& error) {
+void fail_kernel(TF_OpKernelContext* context, TF_Status* status) {
   add(Counter::op_errors);
+  TF_OpKernelContext_Failure(context, status);
+}
+
+void fail_kernel(TF_OpKernelContext* context, const std::exception& error) {
   const Status status;
   set(status.out(), error);
-  TF_OpKernelContext_Failure(context, status.out());
+  fail_kernel(context, status.out());
 }
 
 void fail_kernel(TF_OpKernelConstruction* construction, const std::exception& error) {

@@ -152,14 +152,15 @@ void* create_assign(TF_OpKernelConstruction* construction) {
   });
 }
 
-// The callbacks use the thread's status themselves, so the outer one is an object of its own.
+// The callbacks use the thread's status themselves, so this one is an object of its own.  It goes to TensorFlow as it
+// is: a missing variable is an error of a class that our own code has no use for.
 template <class Body>
 void with_status(TF_OpKernelContext* context, Body body) {
   compute_guarded(context, [&] {
     thread_local const StatusPtr status(TF_NewStatus());
     TF_SetStatus(status.get(), TF_OK, "");
     body(status.get());
-    if (TF_GetCode(status.get()) != TF_OK) throw Error(from_tf(TF_GetCode(status.get())), TF_Message(status.get()));
+    if (TF_GetCode(status.get()) != TF_OK) fail_kernel(context, status.get());
   });
 }
 

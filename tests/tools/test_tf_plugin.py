@@ -51,8 +51,8 @@ def test_the_device_is_listed(healthy):
 
 def test_memory_is_accounted_for(healthy):
     memory = healthy["memory"]
-    assert memory["held"] == 256 * 1024 * 4
-    assert memory["left"] == 0
+    assert 64 * 1024 * 4 <= memory["held"] <= 64 * 1024 * 4 + 1024, "the tensor, and the small ones it was made with"
+    assert memory["left"] <= 1024
     assert memory["peak"] >= memory["held"]
     assert memory["peak_after_reset"] < memory["peak"]
 
@@ -103,7 +103,7 @@ def test_variables_refuse_what_does_not_fit(healthy):
     name, words = v["wrong_type"]
     assert name == "InvalidArgumentError"
     assert "Trying to assign variable with wrong dtype. Expected float got half" in words
-    assert v["unset"][0] in ("NotFoundError", "FailedPreconditionError")
+    assert v["unset"][0] == v["unset_on_cpu"][0]
     assert v["after_errors"] == 10.0
 
 

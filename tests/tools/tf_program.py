@@ -52,7 +52,7 @@ def listing():
 
 def memory():
     before = tf.config.experimental.get_memory_info("GPU:0")["current"]
-    x = tf.zeros([256, 1024])
+    x = tf.zeros([64, 1024])
     held = tf.config.experimental.get_memory_info("GPU:0")
     del x
     after = tf.config.experimental.get_memory_info("GPU:0")["current"]
@@ -151,6 +151,9 @@ def variables():
     out["reshaped"] = raw.ReadVariableOp(resource=v.handle, dtype=tf.float32).shape.as_list()
     unset = raw.VarHandleOp(dtype=tf.float32, shape=[2], shared_name="never_set")
     out["unset"] = raised(lambda: raw.AssignAddVariableOp(resource=unset, value=tf.ones([2])))
+    with tf.device("CPU:0"):
+        unset = raw.VarHandleOp(dtype=tf.float32, shape=[2], shared_name="never_set")
+        out["unset_on_cpu"] = raised(lambda: raw.AssignAddVariableOp(resource=unset, value=tf.ones([2])))
     empty = tf.Variable(tf.zeros([0, 4]))
     empty.assign_add(tf.zeros([0, 4]))
     out["empty"] = empty.shape.as_list()
@@ -226,9 +229,14 @@ def errors():
     """A kernel's error is the script's exception, and the next op works."""
     x = tf.ones([2, 3])
     before = stats()["op_errors"]
+
+    @tf.function(input_signature=[tf.TensorSpec(None)] * 2)  # shapes that only the kernel sees
+    def add_bias(value, bias):
+        return tf.raw_ops.BiasAdd(value=value, bias=bias)
+
     return {
         "eager": raised(lambda: tf.raw_ops.MatMul(a=x, b=x)),
-        "graph": raised(lambda: tf.function(lambda: tf.raw_ops.BiasAdd(value=x, bias=tf.ones([5])))()),
+        "graph": raised(lambda: add_bias(x, tf.ones([5]))),
         "counted": stats()["op_errors"] - before,
         "afterwards": float(tf.reduce_sum(tf.matmul(x, x, transpose_b=True))),
         "too_large": raised(lambda: tf.zeros([4000, 1000, 1000]))[0],
