@@ -10,7 +10,7 @@ Functor add(DType t) {
 }
 
 void variants(const OpSpec& op, std::vector<std::string>& names) {
-  for (const DType t : op.types) pair_variants(add(t), false, names);
+  for (const DType t : op.types) pair_variants(add(t), Forms{}, names);
 }
 
 void run(Call& call, const OpSpec&, const State*) {
@@ -23,8 +23,8 @@ void run(Call& call, const OpSpec&, const State*) {
   // Only the operands of the first addition may become the output: the others are read after it is written.
   const Tensor y = call.output_reusing(0, {0, 1}, first.type, first.shape);
   const Functor f = add(first.type);
-  launch_pair(call, f, false, first, call.input(1), y);
-  for (int i = 2; i < call.inputs(); ++i) launch_pair(call, f, false, y, call.input(i), y);
+  launch_pair(call, f, Forms{}, first, call.input(1), y);
+  for (int i = 2; i < call.inputs(); ++i) launch_pair(call, f, Forms{}, y, call.input(i), y);
 }
 
 const Family add_n{{"AddN", join({kFloats, {DType::i64, DType::u32}}), run, "", variants}};

@@ -1,5 +1,7 @@
 // Arithmetic of two operands with broadcasting, y = f(a, b).  The bodies are in kernels/binary.slang; to add an op, add
 // one struct there, one row here and one row in tests/table/.  int32 lives in host memory: see host_binary.cc.
+#include <algorithm>
+
 #include "ops/pair.h"
 
 namespace anvil::ops {
@@ -15,10 +17,19 @@ Functor bits(const OpSpec& op, DType t) {
 }
 Functor shift(const OpSpec& op, DType t) { return {"binary", str(op.kernel, "<", slang_name(t), ">")}; }
 
+// Rows and columns (a bias, a normaliser) matter for the arithmetic of layers.
+Forms forms_of(const OpSpec& op, DType t) {
+  const auto is = [&](std::initializer_list<std::string_view> names) {
+    return std::find(names.begin(), names.end(), op.kernel) != names.end();
+  };
+  return {has_scalar_forms(t), is_float(t) && is({"Add", "Sub", "Mul", "Div", "SquaredDifference"}),
+          is({"Add", "Mul", "SquaredDifference"})};
+}
+
 using NameOf = Functor (*)(const OpSpec&, DType);
 template <NameOf name>
 Pair pair_of(const OpSpec& op, DType t) {
-  return {name(op, t), false, scalar_forms_for(t)};
+  return {name(op, t), false, forms_of(op, t)};
 }
 template <NameOf name>
 void variants(const OpSpec& op, std::vector<std::string>& names) {

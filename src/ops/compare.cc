@@ -26,11 +26,12 @@ std::unique_ptr<State> prepare_tolerance(const Attrs& attrs) {
 Pair pair_of(const OpSpec& op, DType t) {
   const bool greater = op.kernel.starts_with("Greater");
   const std::string kernel = greater ? "Less" + op.kernel.substr(7) : op.kernel;
-  if (is_float(t)) return {{"binary", str("FloatCompare<", kernel, ",", slang_name(t), ">")}, greater, true};
+  if (is_float(t))
+    return {{"binary", str("FloatCompare<", kernel, ",", slang_name(t), ">")}, greater, {.scalar = true}};
   const bool any_sign = kernel == "Equal" || kernel == "NotEqual";
   return {{"binary", str("IntCompare<Int", kernel, ",", slang_name(any_sign ? unsigned_of(t) : t), ">")},
           greater,
-          scalar_forms_for(t)};
+          {.scalar = has_scalar_forms(t)}};
 }
 void variants(const OpSpec& op, std::vector<std::string>& names) {
   for (const DType t : op.types) pair_variants(pair_of(op, t), names);

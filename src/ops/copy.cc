@@ -15,7 +15,9 @@ struct CopyParams {
 };
 static_assert(16 + sizeof(CopyParams) <= 128);
 
-std::string copy_name(uint32_t bytes) { return str("copy/copy<", bytes, ">"); }
+std::string copy_name(uint32_t bytes, size_t axes) {
+  return str("copy/copy<", bytes, ",", axes <= 2 ? 2 : axes == 3 ? 3 : kCopyRank, ">");
+}
 std::string fill_name(uint32_t bytes, bool whole) { return str("copy/fill<", bytes, ",", whole ? 8 : bytes, ">"); }
 struct FillParams {
   uint32_t count;
@@ -83,7 +85,7 @@ void launch_copy(Call& call, const Walk& walk, const Tensor& x, const Tensor& y)
                               static_cast<const char*>(x.data) + plan.walk.from * bytes, count * bytes);
   require(x.size() <= UINT32_MAX && y.size() <= UINT32_MAX, Code::unimplemented,
           "tensors over 2^32 elements cannot be copied by strides, got ", text(x.shape), " and ", text(y.shape));
-  const Kernel& kernel = call.kernel(copy_name(plan.bytes));
+  const Kernel& kernel = call.kernel(copy_name(plan.bytes, plan.walk.axes.size()));
   for (const Walk& at : plan.outer) {
     const CopyParams params{static_cast<uint32_t>(count), static_cast<uint32_t>(plan.walk.from + at.from),
                             static_cast<uint32_t>(plan.walk.to + at.to), walk_block<kCopyRank, 2>(plan.walk.axes)};
@@ -92,7 +94,8 @@ void launch_copy(Call& call, const Walk& walk, const Tensor& x, const Tensor& y)
 }
 
 void copy_variants(const OpSpec&, std::vector<std::string>& names) {
-  for (const uint32_t bytes : {1, 2, 4, 8}) names.push_back(copy_name(bytes));
+  for (const uint32_t bytes : {1, 2, 4, 8})
+    for (const size_t axes : {2, 3, kCopyRank}) names.push_back(copy_name(bytes, axes));
 }
 
 Tensor expanded(Call& call, const Tensor& x, const Shape& shape) {

@@ -80,11 +80,13 @@ void both_variants(const OpSpec& op, std::vector<std::string>& names) {
 }
 
 const std::vector<DType> kAll = join({kFloats, kDeviceInts, {DType::boolean}});
+const std::vector<DType> kFilled =
+    join({kFloats, {DType::boolean, DType::i8, DType::i16, DType::i64, DType::u8, DType::u16}});
 const std::vector<DType> kSmall = {DType::f32, DType::f16, DType::bf16, DType::boolean, DType::i64};
 const std::vector<DType> kTiled = join({kSmall, {DType::i16, DType::i32}});
 
 const Family fill{
-    {"Fill", kAll, run_fill, "", fill_variants, nullptr, {"dims"}},
+    {"Fill", kFilled, run_fill, "", fill_variants, nullptr, {"dims"}},
     {"ZerosLike", kAll, run_zeros_like, "", fill_variants},
     {"ZerosLike", {DType::i32}, run_zeros_like, kHost, nullptr, nullptr, {"x", "y"}},
     {"OnesLike", kAll, run_ones_like, "", fill_variants},

@@ -1,4 +1,5 @@
 // Range: computed on the host, from host arguments, and uploaded.  TensorFlow's CUDA build does the same.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -7,16 +8,44 @@
 namespace anvil::ops {
 namespace {
 
-uint16_t bfloat_of(float f) {
-  uint32_t b;
-  std::memcpy(&b, &f, 4);
-  return static_cast<uint16_t>((b + 0x7fff + ((b >> 16) & 1)) >> 16);
+// The nearest number of a 16-bit type, ties to even, as float: what adding in that type gives.
+struct Narrow {
+  int digits;          // of the significand
+  int least_exponent;  // of its smallest normal number, as frexp has it
+  float round(float f) const {
+    if (f == 0 || !std::isfinite(f)) return f;
+    int e = 0;
+    std::frexp(f, &e);
+    const int ulp = std::max(e, least_exponent) - digits;
+    return std::ldexp(std::nearbyint(std::ldexp(f, -ulp)), ulp);
+  }
+};
+constexpr Narrow kHalf{11, -13}, kBfloat{8, -125};
+
+uint16_t bits_of(DType type, float rounded) {
+  uint32_t b = 0;
+  std::memcpy(&b, &rounded, 4);
+  if (type == DType::bf16) return static_cast<uint16_t>(b >> 16);
+  const uint32_t sign = b >> 16 & 0x8000, size = b & 0x7fffffff;
+  if (size >= 0x47800000) return static_cast<uint16_t>(sign | (size > 0x7f800000 ? 0x7e00 : 0x7c00));
+  if (size < 0x38800000)  // below 2^-14 a half counts units of 2^-24
+    return static_cast<uint16_t>(sign | static_cast<uint32_t>(std::ldexp(std::fabs(rounded), 24)));
+  return static_cast<uint16_t>(sign | ((size - 0x38000000) >> 13));
 }
-float float_of(uint16_t bfloat) {
-  const uint32_t b = static_cast<uint32_t>(bfloat) << 16;
-  float f;
-  std::memcpy(&f, &b, 4);
-  return f;
+float value_of(const Tensor& t) {
+  if (t.type == DType::f32) return *t.host<float>();
+  const uint32_t h = *t.host<uint16_t>();
+  if (t.type == DType::bf16) {
+    const uint32_t b = h << 16;
+    float f = 0;
+    std::memcpy(&f, &b, 4);
+    return f;
+  }
+  const int exponent = static_cast<int>(h >> 10 & 31), mantissa = static_cast<int>(h & 1023);
+  const float size = exponent == 31  ? (mantissa != 0 ? NAN : INFINITY)
+                     : exponent != 0 ? std::ldexp(1024.0f + static_cast<float>(mantissa), exponent - 25)
+                                     : std::ldexp(static_cast<float>(mantissa), -24);
+  return (h & 0x8000) != 0 ? -size : size;
 }
 
 // start + i * delta as T adds it, element after element.
@@ -32,18 +61,17 @@ void upload_range(Call& call, T start, T limit, T delta, DType type, Size size_o
   std::vector<std::byte> bytes(y.bytes());
   T value = start;
   for (int64_t i = 0; i < n; ++i) {
-    if constexpr (std::is_same_v<T, float>) {
-      if (type == DType::bf16) {
-        const uint16_t b = bfloat_of(value);
-        std::memcpy(bytes.data() + 2 * i, &b, 2);
-        value = float_of(bfloat_of(float_of(b) + delta));
-        continue;
-      }
-    }
-    std::memcpy(bytes.data() + static_cast<size_t>(i) * sizeof(T), &value, sizeof(T));
-    if constexpr (std::is_integral_v<T>)
+    if constexpr (std::is_integral_v<T>) {
+      std::memcpy(bytes.data() + static_cast<size_t>(i) * sizeof(T), &value, sizeof(T));
       value = static_cast<T>(static_cast<uint64_t>(value) + static_cast<uint64_t>(delta));
-    else value += delta;
+    } else if (type == DType::f32) {
+      std::memcpy(bytes.data() + static_cast<size_t>(i) * sizeof(T), &value, sizeof(T));
+      value += delta;
+    } else {
+      const uint16_t narrow = bits_of(type, value);
+      std::memcpy(bytes.data() + static_cast<size_t>(i) * 2, &narrow, 2);
+      value = (type == DType::f16 ? kHalf : kBfloat).round(value + delta);
+    }
   }
   call.stream().upload(y.data, bytes.data(), bytes.size());
 }
@@ -64,10 +92,7 @@ void run(Call& call, const OpSpec&, const State*) {
           div_up(span, delta > 0 ? static_cast<uint64_t>(delta) : uint64_t{0} - static_cast<uint64_t>(delta)));
     });
   }
-  const auto value = [&](int i) {
-    return t[i].type == DType::bf16 ? float_of(*t[i].host<uint16_t>()) : *t[i].host<float>();
-  };
-  const float start = value(0), limit = value(1), delta = value(2);
+  const float start = value_of(t[0]), limit = value_of(t[1]), delta = value_of(t[2]);
   upload_range(call, start, limit, delta, t[0].type, [&] {
     const double n = std::ceil(std::fabs((double{limit} - start) / delta));
     require(n < 9.2e18, Code::invalid_argument, "Requires ((limit - start) / delta) <= 2^63 - 1");
@@ -76,7 +101,14 @@ void run(Call& call, const OpSpec&, const State*) {
 }
 
 const Family range{
-    {"Range", {DType::f32, DType::bf16, DType::i64}, run, "", nullptr, nullptr, {"start", "limit", "delta"}, "Tidx"},
+    {"Range",
+     {DType::f32, DType::f16, DType::bf16, DType::i64},
+     run,
+     "",
+     nullptr,
+     nullptr,
+     {"start", "limit", "delta"},
+     "Tidx"},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "ops/map.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ops/copy.h"
 
@@ -10,6 +11,11 @@ namespace {
 struct MapParams {
   uint32_t count;
   float parameter;
+};
+struct RowsParams {
+  uint32_t count;
+  float parameter;
+  uint32_t width, magic, shift;
 };
 struct BroadcastParams {
   uint32_t count;
@@ -33,6 +39,42 @@ void launch_broadcast(Call& call, const Functor& f, const Axes& axes, const Tens
   call.stream().launch(call.kernel(name(f, "broadcast")), threads(y.size()), {read(a), read(b), write(y)}, params);
 }
 
+// Any plan but `expand`, with the operands in the kernel's order.
+void launch_planned(Call& call, const Functor& f, const PairPlan& plan, const Tensor& a, const Tensor& b,
+                    const Tensor& y, float parameter) {
+  const uint32_t widest = static_cast<uint32_t>(std::max(size_of(a.type), size_of(y.type)));
+  const uint32_t lanes = 8 / widest;
+  const bool by_rows = plan.form == PairForm::row || plan.form == PairForm::column;
+  if (by_rows) {
+    const int64_t width = plan.axes[0].size / lanes;
+    const bool whole = plan.axes[0].size % lanes == 0 && width >= 2 && aligned(a, lanes) && aligned(y, lanes) &&
+                       (plan.form == PairForm::column || aligned(b, lanes));
+    if (!whole) return launch_broadcast(call, f, plan.axes, a, b, y, parameter);
+    const uint64_t chunks = static_cast<uint64_t>(y.size()) / lanes;
+    const Divisor by = divisor(static_cast<uint32_t>(width));
+    const RowsParams params{static_cast<uint32_t>(chunks), parameter, static_cast<uint32_t>(width), by.magic, by.shift};
+    const char* shape = plan.form == PairForm::row ? ",0" : ",1";
+    return call.stream().launch(call.kernel(name(f, "rows", shape)), threads(chunks), {read(a), read(b), write(y)},
+                                params);
+  }
+  if (plan.form == PairForm::broadcast) return launch_broadcast(call, f, plan.axes, a, b, y, parameter);
+
+  const bool one_a = plan.form == PairForm::scalar_a, one_b = plan.form == PairForm::scalar_b;
+  const bool whole = (one_a || aligned(a, lanes)) && (one_b || aligned(b, lanes)) && aligned(y, lanes);
+  const MapPlan split = plan_map(static_cast<uint64_t>(y.size()), widest, whole);
+  if (split.chunks)
+    call.stream().launch(call.kernel(name(f, "chunks",
+                                          one_a   ? ",1"
+                                          : one_b ? ",2"
+                                                  : ",0")),
+                         threads(split.chunks), {read(a), read(b), write(y)},
+                         MapParams{static_cast<uint32_t>(split.chunks), parameter});
+  if (!split.rest) return;
+  const uint64_t done = split.chunks * split.lanes;
+  const Axis line{static_cast<int64_t>(split.rest), {one_a ? 0 : 1, one_b ? 0 : 1}};
+  launch_broadcast(call, f, {line}, one_a ? a : tail(a, done), one_b ? b : tail(b, done), tail(y, done), parameter);
+}
+
 }  // namespace
 
 MapPlan plan_map(uint64_t count, uint32_t widest_bytes, bool aligned) {
@@ -46,14 +88,28 @@ MapPlan plan_map(uint64_t count, uint32_t widest_bytes, bool aligned) {
   return plan;
 }
 
-PairPlan plan_pair(const Shape& a, const Shape& b, const Shape& y, bool scalar_forms) {
-  const int64_t na = count(a), nb = count(b), n = count(y);
-  if (na == n && nb == n) return {PairForm::flat, {}};
-  if (scalar_forms && nb == 1 && na == n) return {PairForm::scalar_b, {}};
-  if (scalar_forms && na == 1 && nb == n) return {PairForm::scalar_a, {}};
+PairPlan plan_broadcast(const Shape& a, const Shape& b, const Shape& y) {
   const Shape operands[] = {a, b};
-  PairPlan plan{PairForm::broadcast, collapse(broadcast_axes(y, operands))};
-  if (plan.axes.size() > kBroadcastRank) plan = {PairForm::expand, {}};
+  PairPlan plan{PairForm::broadcast, false, collapse(broadcast_axes(y, operands))};
+  if (plan.axes.size() > kBroadcastRank) plan = {PairForm::expand};
+  return plan;
+}
+
+PairPlan plan_pair(const Shape& a, const Shape& b, const Shape& y, Forms forms) {
+  const int64_t na = count(a), nb = count(b), n = count(y);
+  if (na == n && nb == n) return {PairForm::flat};
+  if (forms.scalar && nb == 1 && na == n) return {PairForm::scalar_b};
+  if (forms.scalar && na == 1 && nb == n) return {PairForm::scalar_a};
+  PairPlan plan = plan_broadcast(a, b, y);
+  if (!forms.rows || plan.axes.size() != 2) return plan;
+  if (forms.commutes && na < n && nb == n) {
+    plan.swapped = true;
+    for (Axis& x : plan.axes) std::swap(x.stride[0], x.stride[1]);
+  }
+  const Axis &inner = plan.axes[0], &outer = plan.axes[1];
+  if (inner.stride[0] != 1 || outer.stride[0] != inner.size) return plan;
+  if (inner.stride[1] == 1 && outer.stride[1] == 0) plan.form = PairForm::row;
+  if (inner.stride[1] == 0 && outer.stride[1] == 1) plan.form = PairForm::column;
   return plan;
 }
 
@@ -85,39 +141,24 @@ void launch_map(Call& call, const Functor& f, const Tensor& x, const Tensor& y, 
   if (plan.rest) launch("elements", plan.rest, tail(x, done), tail(y, done));
 }
 
-void pair_variants(const Functor& f, bool scalar_forms, std::vector<std::string>& names) {
+void pair_variants(const Functor& f, Forms forms, std::vector<std::string>& names) {
   names.push_back(name(f, "broadcast"));
   names.push_back(name(f, "chunks", ",0"));
-  if (scalar_forms)
+  if (forms.scalar)
     for (const char* side : {",1", ",2"}) names.push_back(name(f, "chunks", side));
+  if (forms.rows)
+    for (const char* shape : {",0", ",1"}) names.push_back(name(f, "rows", shape));
   copy_variants({}, names);
 }
 
-void launch_pair(Call& call, const Functor& f, bool scalar_forms, const Tensor& a, const Tensor& b, const Tensor& y,
+void launch_pair(Call& call, const Functor& f, Forms forms, const Tensor& a, const Tensor& b, const Tensor& y,
                  float parameter) {
   if (y.size() == 0) return;
   require_indexable(f.module, y);
-  const PairPlan plan = plan_pair(a.shape, b.shape, y.shape, scalar_forms);
-  if (plan.form == PairForm::broadcast) return launch_broadcast(call, f, plan.axes, a, b, y, parameter);
-  if (plan.form == PairForm::expand)
-    return launch_pair(call, f, scalar_forms, expanded(call, a, y.shape), expanded(call, b, y.shape), y, parameter);
-
-  const bool one_a = plan.form == PairForm::scalar_a, one_b = plan.form == PairForm::scalar_b;
-  const uint32_t widest = static_cast<uint32_t>(std::max(size_of(a.type), size_of(y.type)));
-  const uint32_t lanes = 8 / widest;
-  const bool whole = (one_a || aligned(a, lanes)) && (one_b || aligned(b, lanes)) && aligned(y, lanes);
-  const MapPlan split = plan_map(y.size(), widest, whole);
-  if (split.chunks)
-    call.stream().launch(call.kernel(name(f, "chunks",
-                                          one_a   ? ",1"
-                                          : one_b ? ",2"
-                                                  : ",0")),
-                         threads(split.chunks), {read(a), read(b), write(y)},
-                         MapParams{static_cast<uint32_t>(split.chunks), parameter});
-  if (!split.rest) return;
-  const uint64_t done = split.chunks * split.lanes;
-  const Axis line{static_cast<int64_t>(split.rest), {one_a ? 0 : 1, one_b ? 0 : 1}};
-  launch_broadcast(call, f, {line}, one_a ? a : tail(a, done), one_b ? b : tail(b, done), tail(y, done), parameter);
+  PairPlan plan = plan_pair(a.shape, b.shape, y.shape, forms);
+  if (plan.swapped) return launch_planned(call, f, plan, b, a, y, parameter);
+  if (plan.form != PairForm::expand) return launch_planned(call, f, plan, a, b, y, parameter);
+  launch_pair(call, f, forms, expanded(call, a, y.shape), expanded(call, b, y.shape), y, parameter);
 }
 
 }  // namespace anvil::ops

@@ -28,22 +28,30 @@ struct MapPlan {
 // `aligned`: every tensor starts at a multiple of its chunk.
 MapPlan plan_map(uint64_t count, uint32_t widest_bytes, bool aligned);
 
-enum class PairForm : uint8_t { flat, scalar_a, scalar_b, broadcast, expand };
+// Which kernels a functor of two operands has besides `flat` and `broadcast`.
+struct Forms {
+  bool scalar = false;    // an operand of one element
+  bool rows = false;      // b is one row, or one column, of a matrix a
+  bool commutes = false;  // the operands may be exchanged
+};
+enum class PairForm : uint8_t { flat, scalar_a, scalar_b, row, column, broadcast, expand };
 struct PairPlan {
   PairForm form = PairForm::flat;  // expand: more axes than kBroadcastRank, the operands are spread out beforehand
-  Axes axes;                       // for broadcast: operand 0 is a, 1 is b
+  bool swapped = false;            // the kernel gets (b, a)
+  Axes axes;                       // for row, column and broadcast: operand 0 is a, 1 is b; after the exchange
 };
-// `scalar_forms`: whether the functor was built for one-element operands.
-PairPlan plan_pair(const Shape& a, const Shape& b, const Shape& y, bool scalar_forms);
+PairPlan plan_pair(const Shape& a, const Shape& b, const Shape& y, Forms forms);
+// The same without row and column, for tensors that do not come in whole chunks.
+PairPlan plan_broadcast(const Shape& a, const Shape& b, const Shape& y);
 
 // ---- launches ----
 void map_variants(const Functor& f, std::vector<std::string>& names);
 // y and x have the same number of elements; y may be x where their elements are equally wide.
 void launch_map(Call& call, const Functor& f, const Tensor& x, const Tensor& y, float parameter = 0);
 
-void pair_variants(const Functor& f, bool scalar_forms, std::vector<std::string>& names);
+void pair_variants(const Functor& f, Forms forms, std::vector<std::string>& names);
 // a and b broadcast to y; y may be a or b where their shapes and widths agree.
-void launch_pair(Call& call, const Functor& f, bool scalar_forms, const Tensor& a, const Tensor& b, const Tensor& y,
+void launch_pair(Call& call, const Functor& f, Forms forms, const Tensor& a, const Tensor& b, const Tensor& y,
                  float parameter = 0);
 
 // Throws unimplemented for more elements than 32-bit indices reach.

@@ -13,9 +13,7 @@ DType unsigned_of(DType t) {
   }
 }
 
-bool scalar_forms_for(DType t) { return is_float(t) || size_of(t) == 8; }
-
-void pair_variants(const Pair& p, std::vector<std::string>& names) { pair_variants(p.functor, p.scalar_forms, names); }
+void pair_variants(const Pair& p, std::vector<std::string>& names) { pair_variants(p.functor, p.forms, names); }
 
 void run_pair(Call& call, const Pair& p, DType out, float parameter) {
   Tensor a = call.input(0), b = call.input(1);
@@ -23,7 +21,7 @@ void run_pair(Call& call, const Pair& p, DType out, float parameter) {
   // An operand of fewer elements cannot become the output: TensorFlow compares the shapes.
   const Tensor y = call.output_reusing(0, {0, 1}, out, shape);
   if (p.swapped) std::swap(a, b);
-  launch_pair(call, p.functor, p.scalar_forms, a, b, y, parameter);
+  launch_pair(call, p.functor, p.forms, a, b, y, parameter);
 }
 
 }  // namespace anvil::ops

@@ -7,17 +7,17 @@
 
 namespace anvil::ops {
 
-// A functor and how it is used: `swapped` hands it (b, a), so that Greater is Less; `scalar_forms` as in plan_pair.
+// A functor and how it is used: `swapped` hands it (b, a), so that Greater is Less.
 struct Pair {
   Functor functor;
   bool swapped = false;
-  bool scalar_forms = false;
+  Forms forms = {};
 };
 
 // The unsigned type of the same size: arithmetic that wraps is the same for both signs, so one kernel serves both.
 DType unsigned_of(DType t);
-// Integer kernels of the types that training uses get the one-element forms; the others go the general way.
-bool scalar_forms_for(DType t);
+// Floats and 64-bit integers, the types training uses, get kernels for one-element operands; others go the general way.
+inline bool has_scalar_forms(DType t) { return is_float(t) || size_of(t) == 8; }
 
 void pair_variants(const Pair& p, std::vector<std::string>& names);
 // Broadcasts inputs 0 and 1 to output 0 of type `out`, in the buffer of an input where that is allowed.

@@ -88,7 +88,11 @@ const std::pair<Shape, Shape> kShapes[] = {{{}, {}},
                                            {{2, 1, 3, 1}, {1, 4, 1, 5}},
                                            {{2, 1, 3, 1, 2}, {1, 2, 1, 3, 1}},
                                            {{2, 1, 2, 3, 1, 2}, {2, 1, 1, 3, 4, 1}},
-                                           {{2, 1, 3, 1, 2, 1, 3}, {1, 3, 1, 2, 1, 2, 1}}};
+                                           {{2, 1, 3, 1, 2, 1, 3}, {1, 3, 1, 2, 1, 2, 1}},
+                                           {{34, 256}, {256}},
+                                           {{256, 36}, {256, 1}},
+                                           {{256}, {30, 256}},
+                                           {{30, 1}, {30, 64}}};
 
 TEST_P(PairKernel, BroadcastsInEveryRank) {
   ANVIL_GPU_OR_SKIP(device);
@@ -271,16 +275,27 @@ TEST(PairKernels, Gradients) {
 }
 
 TEST(PairPlan, ChoosesTheCheapestForm) {
-  EXPECT_EQ(plan_pair({4, 5}, {4, 5}, {4, 5}, true).form, PairForm::flat);
-  EXPECT_EQ(plan_pair({4, 5}, {}, {4, 5}, true).form, PairForm::scalar_b);
-  EXPECT_EQ(plan_pair({1, 1}, {4, 5}, {4, 5}, true).form, PairForm::scalar_a);
-  EXPECT_EQ(plan_pair({4, 5}, {}, {4, 5}, false).form, PairForm::broadcast);
-  const PairPlan bias = plan_pair({8, 16, 16, 32}, {32}, {8, 16, 16, 32}, true);
-  EXPECT_EQ(bias.form, PairForm::broadcast);
+  const Forms all{true, true, true}, none{};
+  EXPECT_EQ(plan_pair({4, 5}, {4, 5}, {4, 5}, all).form, PairForm::flat);
+  EXPECT_EQ(plan_pair({4, 5}, {}, {4, 5}, all).form, PairForm::scalar_b);
+  EXPECT_EQ(plan_pair({1, 1}, {4, 5}, {4, 5}, all).form, PairForm::scalar_a);
+  EXPECT_EQ(plan_pair({4, 5}, {}, {4, 5}, none).form, PairForm::broadcast);
+  EXPECT_EQ(plan_pair({4, 5, 6}, {4, 1, 6}, {4, 5, 6}, all).form, PairForm::broadcast);
+  EXPECT_EQ(plan_pair({2, 1, 3, 1, 2, 1}, {1, 3, 1, 2, 1, 2}, {2, 3, 3, 2, 2, 2}, all).form, PairForm::expand);
+}
+TEST(PairPlan, SeesRowsAndColumnsThroughAnyRank) {
+  const Forms all{true, true, true}, ordered{true, true, false};
+  const PairPlan bias = plan_pair({8, 16, 16, 32}, {32}, {8, 16, 16, 32}, ordered);
+  EXPECT_EQ(bias.form, PairForm::row);
+  EXPECT_FALSE(bias.swapped);
   ASSERT_EQ(bias.axes.size(), 2u);
+  EXPECT_EQ(bias.axes[0].size, 32);
   EXPECT_EQ(bias.axes[1].size, 8 * 16 * 16);
-  EXPECT_EQ(bias.axes[1].stride[1], 0);
-  EXPECT_EQ(plan_pair({2, 1, 3, 1, 2, 1}, {1, 3, 1, 2, 1, 2}, {2, 3, 3, 2, 2, 2}, true).form, PairForm::expand);
+  EXPECT_EQ(plan_pair({8, 16, 32}, {8, 1, 1}, {8, 16, 32}, ordered).form, PairForm::column);
+  EXPECT_EQ(plan_pair({32}, {8, 32}, {8, 32}, ordered).form, PairForm::broadcast);
+  const PairPlan mirrored = plan_pair({32}, {8, 32}, {8, 32}, all);
+  EXPECT_EQ(mirrored.form, PairForm::row);
+  EXPECT_TRUE(mirrored.swapped);
 }
 
 }  // namespace

@@ -288,6 +288,8 @@ TEST(Layout, RangeFromTheHost) {
   EXPECT_EQ(range(DType::i64, 3, -4, -3), (Doubles{3, 0, -3}));
   EXPECT_EQ(range(DType::f32, 0, 1, 0.25), (Doubles{0, 0.25, 0.5, 0.75}));
   EXPECT_EQ(range(DType::bf16, 0, 3, 1), (Doubles{0, 1, 2}));
+  EXPECT_EQ(range(DType::f16, 1, -1, -0.5), (Doubles{1, 0.5, 0, -0.5}));
+  EXPECT_EQ(range(DType::f16, 2047, 2052, 1), (Doubles{2047, 2048, 2048, 2048, 2048}));  // halves end at 2048 + 2
   EXPECT_EQ(range(DType::i64, 3, 3, 1), Doubles{});
   EXPECT_THROW(range(DType::i64, 3, 9, 0), Error);
   EXPECT_THROW(range(DType::i64, 9, 3, 1), Error);
