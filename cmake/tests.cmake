@@ -13,7 +13,8 @@ function(anvil_test name folder)
   target_compile_definitions(${name} PRIVATE ANVIL_TEST_PACK="${ANVIL_PACK}"
                              ANVIL_CONFORMANCE_PACK="${CMAKE_BINARY_DIR}/conformance.pack")
   add_dependencies(${name} kernel_pack)
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 ENVIRONMENT
+                       "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp")
 endfunction()
 
 # The conformance suite has kernels of its own, in a pack of its own.
