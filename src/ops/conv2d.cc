@@ -153,6 +153,7 @@ void conv2d(Call& call, ConvPass pass, const ConvShape& shape, const Tensor& inp
     case ConvMethod::zeros: return call.stream().fill(c->data, 0, 1, c->bytes());
     case ConvMethod::product: return gemm(call, plan.product, *a, *b, *c);
     case ConvMethod::tiles:
+    case ConvMethod::matrix:
     case ConvMethod::lanes: return launch_product(call, pass, s, plan, *a, *b, *c);
   }
 }

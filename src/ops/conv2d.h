@@ -71,6 +71,7 @@ enum class ConvMethod : uint8_t {
   zeros,    // results, but nothing to add up
   product,  // 1x1, stride 1, one group, NHWC: a plain matrix product
   tiles,    // implicit matrix product through tiles in group-shared memory
+  matrix,   // the same on matrix units, half only
   lanes,    // the same in blocks in the registers of eight lanes, for CPU-type devices
 };
 
@@ -78,6 +79,7 @@ struct ConvPlan {
   ConvMethod method = ConvMethod::nothing;
   GemmProblem product;  // with ConvMethod::product: of which operand with which is the pass's own business
   TileShape tile{};
+  MatrixShape matrix{};
   LaneShape lanes{};  // with lanes: and which operands are first copied to float, channels last and even
   bool pack_a = false, pack_b = false;  // of the product, in the order of the pass
   uint64_t tiles = 0;                   // of one group and slice

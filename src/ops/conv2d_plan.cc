@@ -18,6 +18,10 @@ std::string lanes_kernel(ConvPass pass, DType out, const LaneShape& s) {
   return str("conv_lanes/", kEntry[int(pass)], "_lanes<", slang_name(out), ",", lane_text(s), ">");
 }
 
+std::string matrix_kernel(ConvPass pass, DType out, const MatrixShape& s) {
+  return str("conv/", kEntry[int(pass)], "_matrix<", slang_name(out), ",", matrix_text(s), ">");
+}
+
 // With one tap, no padding and no gaps the pixels of both images are the same, and the channels lie side by side.
 bool is_product(const ConvShape& s) {
   return !s.nchw && s.groups == 1 && s.taps() == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 &&
@@ -48,6 +52,8 @@ std::string ConvPlan::text() const {
     case ConvMethod::nothing: return "nothing";
     case ConvMethod::zeros: return "zeros";
     case ConvMethod::product: return "matrix product";
+    case ConvMethod::matrix:
+      return str("matrix units ", matrix_text(matrix), slices > 1 ? str(" x", slices, " slices") : "");
     case ConvMethod::lanes:
       return str("lanes ", lane_text(lanes), pack_a ? " pack A" : "", pack_b ? " pack B" : "",
                  slices > 1 ? str(" x", slices, " slices") : "");
@@ -61,8 +67,14 @@ void conv_variants(ConvPass pass, DType type, std::vector<std::string>& names) {
     names.push_back(tiled_kernel(pass, type, type, t));
     if (pass == ConvPass::filter_gradient) names.push_back(tiled_kernel(pass, type, DType::f32, t));
   }
+  if (type == DType::f16)
+    for (const MatrixShape& s : kMatrixShapes) {
+      names.push_back(matrix_kernel(pass, type, s));
+      if (pass == ConvPass::filter_gradient) names.push_back(matrix_kernel(pass, DType::f32, s));
+    }
   for (const LaneShape& s : kLaneShapes)
-    for (const DType out : {type, DType::f32}) names.push_back(lanes_kernel(pass, out, s));
+    for (const DType out : {type, pass == ConvPass::filter_gradient ? DType::f32 : type})
+      names.push_back(lanes_kernel(pass, out, s));
   if (pass == ConvPass::filter_gradient) names.push_back(sum_slices_variant(type));
   gemm_variants(type, names);
 }
@@ -103,6 +115,11 @@ ConvPlan plan_conv2d(ConvPass pass, const ConvShape& s, const Caps& caps) {
     if (pass == ConvPass::filter_gradient) plan.m = s.taps() * round_up_even(s.channels);
     plan.lanes = choose_lanes(plan.m, plan.n);
     plan.tiles = div_up(plan.m, plan.lanes.rows()) * div_up(plan.n, plan.lanes.columns());
+  } else if (const MatrixShape* shape = choose_matrix(s.type, plan.m, plan.n, s.groups, caps)) {
+    plan.method = ConvMethod::matrix;
+    plan.matrix = *shape;
+    plan.tiles = div_up(plan.m, shape->bm) * div_up(plan.n, shape->bn);
+    unit = kMatrixDepth;
   } else {
     plan.tile = choose_tile(plan.m, plan.n, s.groups, caps);
     plan.tiles = div_up(plan.m, plan.tile.bm) * div_up(plan.n, plan.tile.bn);
@@ -116,7 +133,9 @@ ConvPlan plan_conv2d(ConvPass pass, const ConvShape& s, const Caps& caps) {
     plan.slices = static_cast<uint32_t>(div_up(plan.k, plan.slice_depth));
   }
   const DType out = plan.slices > 1 ? DType::f32 : s.type;
-  plan.kernel = caps.cpu_type() ? lanes_kernel(pass, out, plan.lanes) : tiled_kernel(pass, s.type, out, plan.tile);
+  plan.kernel = plan.method == ConvMethod::lanes    ? lanes_kernel(pass, out, plan.lanes)
+                : plan.method == ConvMethod::matrix ? matrix_kernel(pass, out, plan.matrix)
+                                                    : tiled_kernel(pass, s.type, out, plan.tile);
   return plan;
 }
 

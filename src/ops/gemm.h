@@ -48,6 +48,20 @@ std::string tile_text(const TileShape&);
 // The largest tile that the device can hold and that still gives every core work; the smallest one otherwise.
 TileShape choose_tile(uint64_t m, uint64_t n, uint64_t batches, const Caps& caps);
 
+// A tile on matrix units: bm x bn results by sm x sn subgroups of 32 threads, 32 of the depth at a time.
+struct MatrixShape {
+  uint32_t bm, bn, sm, sn;
+  uint32_t threads() const { return sm * sn * 32; }
+  uint32_t shared_bytes() const { return 2 * (bm * 40 + 32 * (bn + 8)) + sm * sn * 1024; }
+  friend bool operator==(const MatrixShape&, const MatrixShape&) = default;
+};
+inline constexpr MatrixShape kMatrixShapes[] = {{128, 128, 2, 4}, {64, 64, 2, 2}};
+inline constexpr uint32_t kMatrixDepth = 32;
+std::string matrix_text(const MatrixShape&);
+// As choose_tile(); nullptr where the device has no matrix units, its subgroups are not 32 threads, the type is not
+// half or no tile fits.
+const MatrixShape* choose_matrix(DType, uint64_t m, uint64_t n, uint64_t batches, const Caps& caps);
+
 // Blocks of a product on a CPU-type device: a group of eight lanes makes 8 blocks_a x 8 blocks_b results.
 struct LaneShape {
   uint32_t blocks_a, blocks_b;
@@ -74,13 +88,15 @@ enum class GemmMethod : uint8_t {
   nothing,  // no results
   zeros,    // a depth of 0
   tiles,    // tiles in group-shared memory
+  matrix,   // the same on matrix units, half only
   lanes,    // blocks in the registers of eight lanes, for CPU-type devices
 };
 
 struct GemmPlan {
   GemmMethod method = GemmMethod::nothing;
-  TileShape tile{};   // with tiles
-  LaneShape lanes{};  // with lanes: and which operands are first copied to float with an even pitch
+  TileShape tile{};      // with tiles
+  MatrixShape matrix{};  // with matrix
+  LaneShape lanes{};     // with lanes: and which operands are first copied to float with an even pitch
   bool pack_a = false, pack_b = false;
   uint32_t slices = 1;
   uint64_t slice_depth = 0;

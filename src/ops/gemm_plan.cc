@@ -25,6 +25,19 @@ TileShape choose_tile(uint64_t m, uint64_t n, uint64_t batches, const Caps& caps
   return *fits;
 }
 
+std::string matrix_text(const MatrixShape& s) { return str(s.bm, ",", s.bn, ",", s.sm, ",", s.sn); }
+
+const MatrixShape* choose_matrix(DType type, uint64_t m, uint64_t n, uint64_t batches, const Caps& caps) {
+  if (type != DType::f16 || !caps.matrix_f16 || caps.subgroup != 32 || caps.cpu_type()) return nullptr;
+  const MatrixShape* fits = nullptr;
+  for (const MatrixShape& s : kMatrixShapes) {
+    if (s.threads() > caps.max_group || s.shared_bytes() > caps.group_memory) continue;
+    fits = &s;
+    if (div_up(m, s.bm) * div_up(n, s.bn) * batches >= caps.cores) break;
+  }
+  return fits;
+}
+
 std::string lane_text(const LaneShape& s) { return str(s.blocks_a, ",", s.blocks_b); }
 
 LaneShape choose_lanes(uint64_t m, uint64_t n) {
@@ -52,6 +65,8 @@ std::string GemmPlan::text() const {
   switch (method) {
     case GemmMethod::nothing: return "nothing";
     case GemmMethod::zeros: return "zeros";
+    case GemmMethod::matrix:
+      return str("matrix units ", matrix_text(matrix), slices > 1 ? str(" x", slices, " slices") : "");
     case GemmMethod::lanes:
       return str("lanes ", lane_text(lanes), pack_a ? " pack A" : "", pack_b ? " pack B" : "",
                  slices > 1 ? str(" x", slices, " slices") : "");
@@ -96,6 +111,10 @@ std::string lanes_kernel(DType out, bool turned_a, bool turned_b, const LaneShap
   return str("gemm/lanes<", slang_name(out), ",", int(turned_a), ",", int(turned_b), ",", lane_text(s), ">");
 }
 
+std::string matrix_kernel(DType out, bool turned_a, bool turned_b, const MatrixShape& s) {
+  return str("gemm/matrix<", slang_name(out), ",", int(turned_a), ",", int(!turned_b), ",", matrix_text(s), ">");
+}
+
 // Cuts the depth; a slice is a multiple of `unit`.
 void slice(GemmPlan& plan, uint64_t wanted, uint64_t k, uint64_t unit) {
   plan.slice_depth = div_up(div_up(k, wanted), unit) * unit;
@@ -109,6 +128,11 @@ void gemm_variants(DType type, std::vector<std::string>& names) {
     for (const bool ta : {false, true})
       for (const bool tb : {false, true})
         for (const DType out : {type, DType::f32}) names.push_back(lanes_kernel(out, ta, tb, s));
+  if (type == DType::f16)
+    for (const MatrixShape& s : kMatrixShapes)
+      for (const bool ta : {false, true})
+        for (const bool tb : {false, true})
+          for (const DType out : {type, DType::f32}) names.push_back(matrix_kernel(out, ta, tb, s));
   names.push_back(pack_variant(type));
   for (const TileShape& t : kTiles)
     for (const bool ta : {false, true})
@@ -138,6 +162,14 @@ GemmPlan plan_gemm(const GemmProblem& p, const Caps& caps) {
     const uint64_t depth_bytes = 4 * (plan.lanes.rows() + plan.lanes.columns());
     slice(plan, sliceable ? choose_cached_slices(plan.tiles * batches, p.k, results, depth_bytes, caps) : 1, p.k, 2);
     plan.kernel = lanes_kernel(plan.slices > 1 ? DType::f32 : p.type, p.turned_a, p.turned_b, plan.lanes);
+    return plan;
+  }
+  if (const MatrixShape* shape = choose_matrix(p.type, p.m, p.n, batches, caps)) {
+    plan.method = GemmMethod::matrix;
+    plan.matrix = *shape;
+    plan.tiles = div_up(p.m, shape->bm) * div_up(p.n, shape->bn);
+    slice(plan, sliceable ? choose_slices(plan.tiles * batches, p.k, results, caps) : 1, p.k, kMatrixDepth);
+    plan.kernel = matrix_kernel(plan.slices > 1 ? DType::f32 : p.type, p.turned_a, p.turned_b, *shape);
     return plan;
   }
   plan.method = GemmMethod::tiles;

@@ -12,6 +12,11 @@ Caps big_gpu() {
   c.cores = 132;
   return c;
 }
+Caps matrix_gpu() {
+  Caps c = big_gpu();
+  c.matrix_f16 = true;
+  return c;
+}
 Caps small_gpu() {
   Caps c;
   c.cores = 8;
@@ -58,6 +63,12 @@ TEST(GemmPlan, Table) {
       // Few tiles and a long depth: slices, whose partial results are float whatever the type.
       {product(64, 64, 100000, true, false, DType::bf16), big_gpu(), "tiles 32,32,16,2,2 x66 slices",
        "gemm/tiled<BF16,F32,1,1,32,32,16,2,2>"},
+      // Matrix units take half and nothing else: float is never rounded on the way.
+      {product(4096, 4096, 512, false, true, DType::f16), matrix_gpu(), "matrix units 128,128,2,4",
+       "gemm/matrix<F16,0,0,128,128,2,4>"},
+      {product(64, 10, 8192, true, false, DType::f16), matrix_gpu(), "matrix units 64,64,2,2 x32 slices",
+       "gemm/matrix<F32,1,1,64,64,2,2>"},
+      {product(4096, 4096, 512), matrix_gpu(), "tiles 128,128,16,8,8", "gemm/tiled<F32,F32,0,1,128,128,16,8,8>"},
       {product(512, 512, 512), software(), "lanes 2,4", "gemm/lanes<F32,0,0,2,4>"},
       {product(64, 10, 128), software(), "lanes 4,2", "gemm/lanes<F32,0,0,4,2>"},
       // Odd pitches and types other than float are copied; an odd depth matters only where it is a row.
@@ -73,7 +84,7 @@ TEST(GemmPlan, Table) {
 }
 
 TEST(GemmPlan, SlicesCoverTheDepth) {
-  for (const Caps& caps : {big_gpu(), small_gpu(), software()})
+  for (const Caps& caps : {big_gpu(), matrix_gpu(), small_gpu(), software()})
     for (const uint64_t k : {1, 15, 16, 17, 255, 512, 513, 4097, 100001})
       for (const uint64_t m : {1, 31, 288}) {
         const GemmPlan plan = plan_gemm(product(m, 64, k, true), caps);
@@ -110,7 +121,7 @@ TEST(GemmPlan, EveryKernelIsListed) {
   for (const DType t : kFloats) {
     std::vector<std::string> names;
     gemm_variants(t, names);
-    for (const Caps& caps : {big_gpu(), small_gpu(), software()})
+    for (const Caps& caps : {big_gpu(), matrix_gpu(), small_gpu(), software()})
       for (const uint64_t m : {1, 40, 1000, 9000})
         for (const uint64_t n : {1, 16, 40, 9000})
           for (const uint64_t k : {1, 33, 20000})
@@ -141,6 +152,8 @@ struct ConvCase {
 };
 
 TEST(ConvPlan, Table) {
+  ConvShape half = conv(8, 56, 64, 3, 128);
+  half.type = DType::f16;
   ConvShape planes = conv(64, 8, 32, 3, 64);
   planes.nchw = true;
   const ConvCase cases[] = {
@@ -151,6 +164,7 @@ TEST(ConvPlan, Table) {
        "conv/forward<F32,128,128,16,8,8>"},
       {ConvPass::input_gradient, conv(8, 56, 64, 3, 128), small_gpu(), "tiles 64,64,16,4,4",
        "conv/input_gradient<F32,64,64,16,4,4>"},
+      {ConvPass::forward, half, matrix_gpu(), "matrix units 128,128,2,4", "conv/forward_matrix<F16,128,128,2,4>"},
       {ConvPass::filter_gradient, conv(8, 56, 64, 3, 64), big_gpu(), "tiles 32,32,16,2,2 x8 slices",
        "conv/filter_gradient<F32,F32,32,32,16,2,2>"},
       {ConvPass::forward, conv(64, 8, 32, 3, 64), software(), "lanes 2,4", "conv_lanes/forward_lanes<F32,2,4>"},
@@ -174,7 +188,7 @@ TEST(ConvPlan, EveryKernelIsListed) {
     for (const DType t : kFloats) {
       std::vector<std::string> names;
       conv_variants(pass, t, names);
-      for (const Caps& caps : {big_gpu(), small_gpu(), software()})
+      for (const Caps& caps : {big_gpu(), matrix_gpu(), small_gpu(), software()})
         for (const uint64_t channels : {1, 3, 64})
           for (const uint64_t size : {3, 56}) {
             ConvShape s = conv(8, size, channels, 3, 64);
