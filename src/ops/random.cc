@@ -14,6 +14,9 @@ struct Source {
   Tensor key, counter;  // in device memory, or empty
   Philox start;         // used if they are empty
 };
+// An argument that may be missing: a null address.
+Arg given(const Tensor& t) { return t.data ? read(t) : Arg{nullptr, 0, Access::read}; }
+
 struct Range {
   uint64_t low = 0, size = 0;  // size 0: all values
 };
@@ -42,7 +45,7 @@ void fill(Call& call, const OpSpec& op, const Source& source, const Tensor& y, R
   std::copy(source.start.counter.begin(), source.start.counter.end(), params.counter);
   const uint64_t outputs = eight_bytes(y.type) ? 2 : 4;
   call.stream().launch(call.kernel(variant(op.kernel, y.type)), Grid::line(div_up(div_up(y.size(), outputs), kGroup)),
-                       {read(source.key), read(source.counter), write(y)}, params);
+                       {given(source.key), given(source.counter), write(y)}, params);
 }
 
 // ---- arguments ----
