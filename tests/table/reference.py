@@ -108,6 +108,11 @@ def conv2d_backprop_input(input_shape, w, dy, attr):
     return from_nhwc(full[:, top : top + h, left : left + wd], attr)
 
 
+def depthwise(w):
+    """A depthwise filter [kh, kw, c, m] as a grouped one [kh, kw, 1, c * m]: output c * m + i comes from channel c."""
+    return w.reshape(*w.shape[:2], 1, -1)
+
+
 def pool_windows(x, attr, fill):
     x = to_nhwc(x, attr)
     window = spatial(attr["ksize"], layout(attr))

@@ -318,7 +318,7 @@ def clip():
     def cases(dtype, rng):
         return [Case(str(s), make(rng, s, dtype)) for s in [(n,) for n in LENGTHS] + [(), (2, 3, 4)]]
 
-    add(Row("ClipByValue", FLOATS + ("int8", "int16", "int64", "uint8", "uint16"), cases,
+    add(Row("ClipByValue", FLOATS + ("int8", "int16", "int32", "int64", "uint8", "uint16"), cases,
             lambda a, _: np.minimum(np.maximum(a["t"], a["clip_value_min"]), a["clip_value_max"]), tol=float_tol(0, 0)))  # fmt: skip
 
 
