@@ -79,7 +79,8 @@ Device* gpu();
   ::anvil::Device& name = *::anvil::ops::test::gpu()
 
 // Worst |got - want| over the elements, in units of the spacing of `type` at want; NaN matches NaN and infinities must
-// be equal, also where the exact value overflows the type.  `floor` is the magnitude below which the spacing no longer shrinks.
+// be equal, also where the exact value overflows the type.  `floor` is the magnitude below which the spacing no longer
+// shrinks.
 double worst_ulp(const Value& got, const std::vector<double>& exact, double floor = 0);
 
 }  // namespace anvil::ops::test

@@ -1,9 +1,9 @@
 /* The interface between the plug-in and the compat shim.
 
-   TensorFlow's C interface lacks, in some versions, the functions that variables need, and in all versions a way to keep
-   XLA off a device and to see where ops were placed.  The shim is a small library that has them: built like an ordinary
-   custom op against one TensorFlow's C++ headers, loaded by the plug-in, and speaking plain C, so that one plug-in
-   serves every TensorFlow.
+   TensorFlow's C interface lacks, in some versions, the functions that variables need, and in all versions a way to
+   keep XLA off a device and to see where ops were placed.  The shim is a small library that has them: built like an
+   ordinary custom op against one TensorFlow's C++ headers, loaded by the plug-in, and speaking plain C, so that one
+   plug-in serves every TensorFlow.
 
    All functions may be called from any thread, except those that say otherwise.  Errors are reported in `status`. */
 #pragma once
