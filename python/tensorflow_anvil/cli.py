@@ -75,7 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
     build.set_defaults(run=build_shim)
 
     options = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # TensorFlow's library greets whoever loads it
+    # TensorFlow's library, which the plug-in needs, greets whoever loads it with a line about its CPU kernels.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     if getattr(options, "all", False):
         os.environ["ANVIL_SOFTWARE_DEVICE"] = "1"
     return options.run(options)
