@@ -94,8 +94,12 @@ void run(Call& call, const OpSpec&, const State*) {
   }
   const float start = value_of(t[0]), limit = value_of(t[1]), delta = value_of(t[2]);
   upload_range(call, start, limit, delta, t[0].type, [&] {
-    const double n = std::ceil(std::fabs((double{limit} - start) / delta));
-    require(n < 9.2e18, Code::invalid_argument, "Requires ((limit - start) / delta) <= 2^63 - 1");
+    // In the type's own arithmetic, as the CPU kernel counts.
+    const auto in_type = [&](float v) {
+      return t[0].type == DType::f16 ? kHalf.round(v) : t[0].type == DType::bf16 ? kBfloat.round(v) : v;
+    };
+    const float n = std::ceil(std::fabs(in_type(in_type(limit - start) / delta)));
+    require(n < 9.2e18F, Code::invalid_argument, "Requires ((limit - start) / delta) <= 2^63 - 1");
     return static_cast<int64_t>(n);
   });
 }

@@ -67,7 +67,9 @@ void run_band_part(Call& call, const OpSpec& op, const State*) {
   require(x.rank() >= 2, Code::invalid_argument, "input must be at least 2-dim, received shape: ", text(x.shape));
   const int64_t columns = x.shape.back(), rows = x.shape[x.shape.size() - 2];
   const auto limit = [&](int i, const char* name, int64_t length) {
-    const int64_t v = host_scalar(call.input(i), name);
+    const Tensor given = call.input(i);
+    require(given.rank() == 0, Code::invalid_argument, name, " must be scalar, got shape ", text(given.shape));
+    const int64_t v = host_scalar(given, name);
     require(v <= length, Code::invalid_argument, name, " must be negative or less or equal to number of ",
             i == 1 ? "rows" : "columns", " (", length, ") got: ", v);
     return v < 0 ? length : v;

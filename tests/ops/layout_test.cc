@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "ops/kernel_check.h"
+#include "ops/planned_as.h"
 #include "ops/strided_slice.h"
 
 namespace anvil::ops::test {
@@ -63,6 +64,23 @@ TEST(Layout, TransposeInEveryOrder) {
         });
         EXPECT_EQ(y.values(), want) << text(shape);
       } while (++tried < 40 && std::next_permutation(perm.begin(), perm.end()));
+    }
+}
+
+// The kernel for GPUs, which a software device is not given: tiles, partial tiles, batches.
+TEST(Layout, TransposeThroughSharedMemory) {
+  ANVIL_GPU_OR_SKIP(device);
+  PlannedAs discrete(device, DeviceKind::discrete, 16);
+  for (const DType t : {DType::f32, DType::f16, DType::u8, DType::i64})
+    for (const Shape& shape : {Shape{1, 32, 32}, Shape{3, 33, 70}, Shape{2, 8, 100}}) {
+      const Value x = counting(t, shape);
+      const Value y = run_op(discrete, "Transpose", {x, host_ints({0, 2, 1})})[0];
+      const Doubles source = x.values();
+      EXPECT_EQ(y.values(), each_point({shape[0], shape[2], shape[1]},
+                                       [&](const auto& c) {
+                                         return source[static_cast<size_t>((c[0] * shape[1] + c[2]) * shape[2] + c[1])];
+                                       }))
+          << text(shape);
     }
 }
 
@@ -288,6 +306,7 @@ TEST(Layout, RangeFromTheHost) {
   EXPECT_EQ(range(DType::i64, 3, -4, -3), (Doubles{3, 0, -3}));
   EXPECT_EQ(range(DType::f32, 0, 1, 0.25), (Doubles{0, 0.25, 0.5, 0.75}));
   EXPECT_EQ(range(DType::bf16, 0, 3, 1), (Doubles{0, 1, 2}));
+  EXPECT_EQ(range(DType::bf16, 0, 2000, 3).size(), 668u);  // 2000 / 3 in bfloat16
   EXPECT_EQ(range(DType::f16, 1, -1, -0.5), (Doubles{1, 0.5, 0, -0.5}));
   EXPECT_EQ(range(DType::f16, 2047, 2052, 1), (Doubles{2047, 2048, 2048, 2048, 2048}));  // halves end at 2048 + 2
   EXPECT_EQ(range(DType::i64, 3, 3, 1), Doubles{});
