@@ -48,7 +48,7 @@ std::unique_ptr<State> read_conv_attrs(const Attrs& attrs, Code outside) {
   require(dilations.size() == 4, Code::invalid_argument, "Sliding window dilations field must specify 4 dimensions");
   require(strides[0] == 1 && strides[c->channel_axis()] == 1, outside,
           "Current implementation does not yet support strides", kOnlySpace);
-  require(dilations[0] == 1 && dilations[c->channel_axis()] == 1, Code::unimplemented,
+  require(dilations[0] == 1 && dilations[c->channel_axis()] == 1, outside,
           "Current implementation does not yet support dilations", kOnlySpace);
   for (int axis = 0; axis < 2; ++axis) {
     c->stride[axis] = strides[c->row_axis() + axis];
