@@ -39,13 +39,13 @@ def matrix_diag(x):
     )
 
 
-simple("Diag", "diagonal", [(1,), (5,), (65,), (2, 3), (2, 3, 2), (0,)], diag, FLOATS + ("int64",), [()], True)
+simple("Diag", "diagonal", [(1,), (5,), (65,), (2, 3), (2, 3, 2), (0,)], diag, FLOATS + ("int32", "int64"), [()], True)
 simple(
     "DiagPart",
     "input",
     [(1, 1), (5, 5), (65, 65), (2, 3, 2, 3), (2, 2, 2, 2, 2, 2)],
     diag_part,
-    FLOATS + ("int64",),
+    FLOATS + ("int32", "int64"),
     [(3,), (2, 3), (2, 3, 4)],
     True,
 )

@@ -57,8 +57,12 @@ def test_special_values(row, key):
     """NaN, infinities, signed zeros and extremes come out as from TensorFlow's CPU kernel."""
     failures = []
     for case in row.specials(key):
-        got, want = engine.on_device(row, case, key), engine.on_cpu(row, case)
-        exact = engine.expected(row, case) if row.reference else [None] * len(want)
+        got = engine.on_device(row, case, key)
+        exact = engine.expected(row, case) if row.reference else [None] * len(got)
+        try:
+            want = engine.on_cpu(row, case)
+        except (tf.errors.InvalidArgumentError, tf.errors.NotFoundError):  # no CPU kernel of this type
+            want = [e.astype(numpy_type(key)) for e in exact]
         for g, w, e in zip(got, want, exact, strict=True):
             failures += [f"{case.label}: {t}" for t in compare_special(row, key, case, g, w, e)]
     assert not failures, f"{row.op} {key}:\n" + "\n".join(failures[:12])
