@@ -47,7 +47,7 @@ std::vector<fs::path> manifests() {
       for (const auto& place : places) add_manifests(place, found);
       return found;  // these replace the usual places
     }
-  const auto or_else = [](std::string v, const char* usual) { return v.empty() ? std::string(usual) : v; };
+  const auto or_else = [](const std::string& v, const char* usual) { return v.empty() ? std::string(usual) : v; };
   std::vector<std::string> bases = split(env("VK_ADD_DRIVER_FILES"));
   for (const auto& place : bases) add_manifests(place, found);
   bases = split(or_else(env("XDG_CONFIG_HOME"), (env("HOME") + "/.config").c_str()));
