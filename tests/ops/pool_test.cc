@@ -165,7 +165,8 @@ TEST_P(Pool, AgreesWithAPlainLoop) {
       EXPECT_EQ(y.shape, out);
       EXPECT_EQ(y.values(), want.max);
       EXPECT_EQ(run_op(gpu, "MaxPoolGrad", {x, y, dy}, options)[0].values(), want.max_gradient);
-      EXPECT_LE(worst_ulp(run_op(gpu, "AvgPool", {x}, options)[0], want.average), 3);  // a GPU's division may be off by 2.5
+      EXPECT_LE(worst_ulp(run_op(gpu, "AvgPool", {x}, options)[0], want.average),
+                3);  // a GPU's division may be off by 2.5
       std::vector<int32_t> sizes(c.in.begin(), c.in.end());
       EXPECT_LE(worst_ulp(run_op(gpu, "AvgPoolGrad", {host_ints(sizes), dy}, options, 1)[0], want.average_gradient, 1),
                 4);
