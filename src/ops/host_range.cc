@@ -48,7 +48,7 @@ float value_of(const Tensor& t) {
   return (h & 0x8000) != 0 ? -size : size;
 }
 
-// start + i * delta as T adds it, element after element.
+// start + i * delta, each step rounded to the type, as TensorFlow 2.21's CPU kernel does it: no drift over long ranges.
 template <class T, class Size>
 void upload_range(Call& call, T start, T limit, T delta, DType type, Size size_of_range) {
   require(delta != T{0}, Code::invalid_argument, "Requires delta != 0: ", delta);
@@ -59,18 +59,19 @@ void upload_range(Call& call, T start, T limit, T delta, DType type, Size size_o
   const Tensor y = call.output(0, type, {n});
   if (n == 0) return;
   std::vector<std::byte> bytes(y.bytes());
-  T value = start;
   for (int64_t i = 0; i < n; ++i) {
     if constexpr (std::is_integral_v<T>) {
+      const T value =
+          static_cast<T>(static_cast<uint64_t>(start) + static_cast<uint64_t>(i) * static_cast<uint64_t>(delta));
       std::memcpy(bytes.data() + static_cast<size_t>(i) * sizeof(T), &value, sizeof(T));
-      value = static_cast<T>(static_cast<uint64_t>(value) + static_cast<uint64_t>(delta));
     } else if (type == DType::f32) {
+      const T step = static_cast<T>(i) * delta, value = start + step;
       std::memcpy(bytes.data() + static_cast<size_t>(i) * sizeof(T), &value, sizeof(T));
-      value += delta;
     } else {
-      const uint16_t narrow = bits_of(type, value);
-      std::memcpy(bytes.data() + static_cast<size_t>(i) * 2, &narrow, 2);
-      value = (type == DType::f16 ? kHalf : kBfloat).round(value + delta);
+      const Narrow& narrow = type == DType::f16 ? kHalf : kBfloat;
+      const float step = narrow.round(narrow.round(static_cast<float>(i)) * delta);
+      const uint16_t bits = bits_of(type, narrow.round(start + step));
+      std::memcpy(bytes.data() + static_cast<size_t>(i) * 2, &bits, 2);
     }
   }
   call.stream().upload(y.data, bytes.data(), bytes.size());
