@@ -322,6 +322,8 @@ def range_cases(dtype, rng):
         args = {"start": np.array(start), "limit": np.array(limit), "delta": np.array(delta)}
         yield Case(f"{start} to {limit} by {delta}", {k: v.astype(numpy_type(dtype)) for k, v in args.items()})
     if is_float(dtype):
+        args = {"start": np.array(0.3), "limit": np.array(100.0), "delta": np.array(0.1)}
+        yield Case("tenths", {k: v.astype(numpy_type(dtype)) for k, v in args.items()})
         args = {"start": np.array(0.5), "limit": np.array(9.25), "delta": np.array(0.25)}
         yield Case("quarters", {k: v.astype(numpy_type(dtype)) for k, v in args.items()})
 
