@@ -69,7 +69,7 @@ Shape input_sizes(const ConvAttrs& c, const Tensor& sizes, const Tensor& filter,
   require(sizes.rank() == 1, Code::invalid_argument, "Conv2DBackpropInput: input_sizes input must be 1-dim, not ",
           sizes.rank());
   require(dy.rank() == 4, Code::invalid_argument, "input_sizes must be 4-dimensional, got: ", dy.rank());
-  const Shape s = host_sizes(sizes);
+  Shape s = host_sizes(sizes);
   if (s.size() == 4) return s;
   require(s.size() == 2, Code::invalid_argument,
           "Conv2DBackpropInput requires input_sizes to contain 4 values or 2 values, but got: ", s.size());
