@@ -59,7 +59,8 @@ def main() -> int:
         "LD_PRELOAD": " ".join(preload),
     }
     python = overlay(preset)
-    status = subprocess.run([python, ROOT / "tools" / "some_steps.py"], env=environment).returncode
+    steps = [python, ROOT / "tools" / "drivers_first.py", ROOT / "tools" / "some_steps.py"]
+    status = subprocess.run(steps, env=environment).returncode
     print(f"{preset}: training ended with status {status}")
     return 1 if sanitizers.counted(logs) or status else 0
 
