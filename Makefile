@@ -26,8 +26,9 @@ INSTALLED := build/.installed
 train: install
 	python -m tensorflow_anvil.report examples/train_digits.py --out out
 
+# STAGES="host table" runs just these (python tools/run_tests.py --list names them).
 test: $(READY)
-	python tools/run_tests.py
+	python tools/run_tests.py $(if $(STAGES),--only $(STAGES))
 
 check: $(READY)
 	python tools/run_tests.py --quick

@@ -1,6 +1,8 @@
 """Formatting, style, likely bugs and the rules of the rooms, over the whole tree.
 
     python tools/lint.py          check; exits with 1 if anything is amiss
+    python tools/lint.py --style  only what takes seconds: formatting, ruff, the rules of the rooms
+    python tools/lint.py --tidy   only clang-tidy, which takes minutes
     python tools/lint.py --fix    format the C++ and Python sources in place
 
 clang-tidy takes seconds a file, so a file that passed is not looked at again until it, a header of ours or .clang-tidy
@@ -72,10 +74,16 @@ def clang_tidy() -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--fix", action="store_true", help="format in place instead of checking")
-    fix = parser.parse_args().fix
+    parser.add_argument("--style", action="store_true", help="leave out clang-tidy")
+    parser.add_argument("--tidy", action="store_true", help="only clang-tidy")
+    options = parser.parse_args()
+    fix = options.fix
     checks = {"clang-format": lambda: clang_format(fix), "ruff": lambda: ruff(fix)}
     if not fix:
         checks["rooms"] = lambda: passes(sys.executable, ROOT / "tools" / "check_rooms.py")
+    if options.tidy:
+        checks = {}
+    if not (fix or options.style):
         checks["clang-tidy"] = clang_tidy
     failed = 0
     for name, check in checks.items():

@@ -61,7 +61,8 @@ def stages(quick: bool) -> list[Stage]:
     tools = ["tests/tools", *(["-m", "not slow"] if quick else [])]
     every = [
         build("build", "release", quick=True),
-        Stage("lint", [[PYTHON, "tools/lint.py"]], quick=True, needs=("build",)),
+        Stage("style", [[PYTHON, "tools/lint.py", "--style"]], quick=True, needs=("build",)),
+        Stage("tidy", [[PYTHON, "tools/lint.py", "--tidy"]], needs=("build",)),
         ctest("host", "release", quick=True, needs=("build",)),
         Stage("kernels", [[PYTHON, "tools/validate_pack.py"]], needs=("build",)),
         Stage("install", [[PYTHON, "tools/package.py", "--install", "build/.installed"]], quick=True, needs=("build",)),
