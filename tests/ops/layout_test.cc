@@ -308,7 +308,8 @@ TEST(Layout, RangeFromTheHost) {
   EXPECT_EQ(range(DType::bf16, 0, 3, 1), (Doubles{0, 1, 2}));
   EXPECT_EQ(range(DType::bf16, 0, 2000, 3).size(), 668u);  // 2000 / 3 in bfloat16
   EXPECT_EQ(range(DType::f16, 1, -1, -0.5), (Doubles{1, 0.5, 0, -0.5}));
-  EXPECT_EQ(range(DType::f16, 2047, 2052, 1), (Doubles{2047, 2048, 2048, 2050, 2052}));  // from 2048 on, halves are even
+  EXPECT_EQ(range(DType::f16, 2047, 2052, 1),
+            (Doubles{2047, 2048, 2048, 2050, 2052}));  // from 2048 on, halves are even
   EXPECT_EQ(range(DType::i64, 3, 3, 1), Doubles{});
   EXPECT_THROW(range(DType::i64, 3, 9, 0), Error);
   EXPECT_THROW(range(DType::i64, 9, 3, 1), Error);
