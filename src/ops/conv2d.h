@@ -57,6 +57,9 @@ Window window(const ConvAttrs&, int axis, int64_t input, int64_t filter);
 ConvShape conv_shape(const ConvAttrs&, DType, const Shape& input, const Shape& filter);
 Shape output_shape(const ConvShape&);
 
+// All three of a gradient's operands are 4-D; throws invalid_argument, named `label`, in the CPU kernel's words.
+void check_gradient_ranks(const std::string& label, const Shape& input, const Shape& filter, const Shape& out_backprop);
+
 // The checks that both gradients make of the three shapes, in the CPU kernels' order and words; `label` begins each.
 void check_gradient(const std::string& label, const ConvAttrs&, const Shape& input, const Shape& filter,
                     const Shape& out_backprop);

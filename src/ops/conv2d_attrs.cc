@@ -111,14 +111,19 @@ Shape output_shape(const ConvShape& s) {
   return {i(s.images), i(s.out_h), i(s.out_w), depth};
 }
 
-void check_gradient(const std::string& label, const ConvAttrs& c, const Shape& input, const Shape& filter,
-                    const Shape& out_backprop) {
+void check_gradient_ranks(const std::string& label, const Shape& input, const Shape& filter,
+                          const Shape& out_backprop) {
   const auto rank4 = [&](const Shape& s, const char* what) {
     require(s.size() == 4, Code::invalid_argument, label, ": ", what, " must be 4-dimensional");
   };
   rank4(input, "input");
   rank4(filter, "filter");
   rank4(out_backprop, "out_backprop");
+}
+
+void check_gradient(const std::string& label, const ConvAttrs& c, const Shape& input, const Shape& filter,
+                    const Shape& out_backprop) {
+  check_gradient_ranks(label, input, filter, out_backprop);
   require(input[0] == out_backprop[0], Code::invalid_argument, label,
           ": input and out_backprop must have the same batch size. Input batch: ", input[0],
           ", outbackprop batch: ", out_backprop[0], ", batch_dim: 0");

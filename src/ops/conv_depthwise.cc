@@ -50,12 +50,7 @@ void run_forward(Call& call, const OpSpec&, const State* state) {
 
 void check(const std::string& label, const ConvAttrs& c, const Shape& input, const Shape& filter,
            const Shape& out_backprop) {
-  const auto rank4 = [&](const Shape& s, const char* what) {
-    require(s.size() == 4, Code::invalid_argument, label, ": ", what, " must be 4-dimensional");
-  };
-  rank4(input, "input");
-  rank4(filter, "filter");
-  rank4(out_backprop, "out_backprop");
+  check_gradient_ranks(label, input, filter, out_backprop);
   require(input[0] == out_backprop[0], Code::invalid_argument, label,
           ": input and out_backprop must have the same batch size");
   const int64_t depth = input[c.channel_axis()];
