@@ -1,6 +1,7 @@
 // One call of an op by TensorFlow, as ops::Call wants it.
 #pragma once
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "ops/op.h"
@@ -21,6 +22,9 @@ class TfCall final : public ops::Call {
   TfCall& operator=(const TfCall&) = delete;
 
   int inputs() const override { return TF_NumInputs(context_); }
+  // input(i) is this buffer from now on: input i is a variable, and this is what it holds.
+  void lend(int i, ops::Tensor buffer) { lent_.emplace_back(i, std::move(buffer)); }
+
   ops::Tensor input(int i) override;
   ops::Tensor output(int i, DType type, const Shape& shape) override;
   ops::Tensor output_reusing(int i, std::initializer_list<int> inputs, DType type, const Shape& shape) override;
@@ -33,6 +37,7 @@ class TfCall final : public ops::Call {
   SP_Stream_st& handle();
   TF_OpKernelContext* context_;
   SP_Stream_st* handle_ = nullptr;
+  std::vector<std::pair<int, ops::Tensor>> lent_;
   // Scratch tensors, returned to TensorFlow's allocator when the call ends.  Few ops need more than a handful.
   std::array<TF_Tensor*, 6> held_{};
   size_t held_count_ = 0;

@@ -6,6 +6,7 @@
 
 #include "base/dtype.h"
 #include "drv/driver.h"
+#include "ops/op.h"
 #include "tensorflow/c/kernels.h"
 
 namespace anvil::tf {
@@ -18,6 +19,8 @@ using TypeConstraints = std::vector<std::pair<const char*, TF_DataType>>;
 // Throws if TensorFlow refuses it.
 void register_kernel(const char* op, const TypeConstraints& types, const std::vector<const char*>& host,
                      CreateKernel create, ComputeKernel compute, DeleteKernel destroy);
+// Runs a row that has variables among its inputs.
+void run_on_variables(TF_OpKernelContext* context, const ops::OpSpec& row, const ops::State* state);
 void register_variable_kernels(const std::vector<const Caps*>& caps);
 
 // Can all of these devices compute in this type?

@@ -4,6 +4,7 @@
 // crash for device memory.  Ours compute with the catalogue's AddV2 and Sub, on a call whose output is the variable's
 // buffer.  What needs TensorFlow's inner parts (the variable, its lock, copy-on-read) is in the compat shim; without
 // one, in functions that TensorFlow exports up to 2.18.
+#include <exception>
 #include <optional>
 
 #include "base/log.h"
@@ -177,7 +178,39 @@ void compute_update(void*, TF_OpKernelContext* context) {
   with_status(context, [&](TF_Status* status) { update(context, which, status); });
 }
 
+// A row on its way through the shim, and what went wrong there.
+struct RowCall {
+  TF_OpKernelContext* context;
+  const OpSpec& row;
+  const ops::State* state;
+  std::exception_ptr error;
+};
+
+int32_t run_row(void* closure, const anvil_buffer* variables) {
+  auto& c = *static_cast<RowCall*>(closure);
+  try {
+    TfCall call(c.context);
+    for (size_t i = 0; i < c.row.variables.size(); ++i) call.lend(c.row.variables[i], tensor_of(variables[i]));
+    c.row.run(call, c.row, c.state);
+    return 1;
+  } catch (...) {
+    c.error = std::current_exception();
+    return 0;
+  }
+}
+
 }  // namespace
+
+void run_on_variables(TF_OpKernelContext* context, const OpSpec& row, const ops::State* state) {
+  const std::vector<int32_t> inputs(row.variables.begin(), row.variables.end());
+  RowCall call{context, row, state, nullptr};
+  with_status(context, [&](TF_Status* status) {
+    shim()->with_variables(context, inputs.data(), static_cast<int32_t>(inputs.size()),
+                           row.use == OpSpec::Use::change ? ANVIL_CHANGE : ANVIL_READ, record_copy, run_row, &call,
+                           status);
+    if (call.error) std::rethrow_exception(call.error);
+  });
+}
 
 void register_variable_kernels(const std::vector<const Caps*>&) {
   // Every type, also those that we cannot compute in: an update of those then fails with a message, where TensorFlow's

@@ -212,6 +212,12 @@ class HarnessCall final : public Call {
   Stream& stream() override { return *stream_; }
   Device& device() override { return device_; }
 
+  // Input i is a variable that the op changes: its buffer is the result after the outputs.
+  void change(int i) {
+    taken_[static_cast<size_t>(i)] = true;
+    changed_.push_back(static_cast<size_t>(i));
+  }
+
   std::vector<Value> finish(const std::string& op) {
     std::vector<Buffer*> all;
     const auto want = [&](const std::shared_ptr<Buffer>& b) {
@@ -233,6 +239,7 @@ class HarnessCall final : public Call {
       EXPECT_EQ(static_cast<size_t>(i), results.size()) << op << ": an output is missing";
       results.push_back({o.tensor.shape, o.tensor.type, o.in_host ? o.host : o.buffer->inside(), o.in_host});
     }
+    for (const size_t i : changed_) results.push_back({in_[i].shape, in_[i].type, in_buffers_[i]->inside(), false});
     return results;
   }
 
@@ -261,6 +268,7 @@ class HarnessCall final : public Call {
   std::vector<Tensor> in_;
   std::vector<std::shared_ptr<Buffer>> in_buffers_, scratch_;
   std::vector<bool> taken_;
+  std::vector<size_t> changed_;
   std::map<int, Out> out_;
 };
 
@@ -298,6 +306,8 @@ std::vector<Value> run_row(Device& device, const OpSpec& row, const std::vector<
   std::unique_ptr<State> state;
   if (row.prepare) state = row.prepare(MapAttrs(options.attrs));
   HarnessCall call(device, inputs, options);
+  if (row.use == OpSpec::Use::change)
+    for (const int i : row.variables) call.change(i);
   row.run(call, row, state.get());
   return call.finish(row.name);
 }

@@ -65,7 +65,8 @@ struct RunOptions {
 // The row registered for `name` and, where the row constrains types, `type`.  Fails the test and throws if none is.
 const OpSpec& find_row(const std::string& name, DType type);
 
-// Runs the row for the type of input `typed_by`; returns the outputs in order.  Errors of the op pass through.
+// Runs the row for the type of input `typed_by`; returns the outputs in order, then the variables that the row changes.
+// Errors of the op pass through.
 std::vector<Value> run_op(Device& device, const std::string& name, const std::vector<Value>& inputs,
                           const RunOptions& options = {}, int typed_by = 0);
 std::vector<Value> run_row(Device& device, const OpSpec& row, const std::vector<Value>& inputs,

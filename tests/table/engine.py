@@ -75,7 +75,7 @@ def registered(op: str) -> list[dict[str, str]]:
     """The type constraints of every GPU kernel that TensorFlow has for `op`, one dict a kernel: {"T": "float32"}."""
     found = []
     for kernel in kernels.get_registered_kernels_for_op(op).kernel:
-        if kernel.device_type == "GPU":
+        if kernel.device_type == "GPU" and kernel.priority >= 0:  # below 0: what runs on the CPU by proxy
             types = {c.name: [tf.as_dtype(t).name for t in c.allowed_values.list.type] for c in kernel.constraint}
             found.append({name: t[0] for name, t in types.items() if len(t) == 1})
     return found

@@ -9,6 +9,8 @@ void assign(TF_OpKernelContext* context, int32_t handle, int32_t value, int32_t 
             anvil_copy copy, TF_Status* status);
 void update(TF_OpKernelContext* context, int32_t handle, int32_t value, int32_t op, anvil_update update,
             TF_Status* status);
+void with_variables(TF_OpKernelContext* context, const int32_t* inputs, int32_t count, int32_t access, anvil_copy copy,
+                    anvil_use use, void* closure, TF_Status* status);
 const char* decline_xla(const char* device_type);
 const char* watch_placements(const char* device_type, const anvil_placement_watch* watch);
 

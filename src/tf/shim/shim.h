@@ -18,7 +18,7 @@ typedef struct TF_OpKernelContext TF_OpKernelContext;
 extern "C" {
 #endif
 
-enum { ANVIL_SHIM_REVISION = 1 };
+enum { ANVIL_SHIM_REVISION = 2 };
 
 /* A tensor's buffer; `type` is a TF_DataType.  Borrowed for the length of the call. */
 typedef struct anvil_buffer {
@@ -35,6 +35,10 @@ typedef void (*anvil_copy)(TF_OpKernelContext* context, const anvil_buffer* from
 /* Records to = old (op) value on the kernel's stream; `to` may be `old`. */
 typedef void (*anvil_update)(TF_OpKernelContext* context, int32_t op, const anvil_buffer* old,
                              const anvil_buffer* value, const anvil_buffer* to, TF_Status* status);
+
+enum { ANVIL_READ = 0, ANVIL_CHANGE = 1 };
+/* What is done with the buffers of an op's variables; nonzero if it worked. */
+typedef int32_t (*anvil_use)(void* closure, const anvil_buffer* variables);
 
 /* An op on a device of another type although this type was asked for or preferred. */
 typedef struct anvil_node {
@@ -60,6 +64,13 @@ typedef struct anvil_shim_api {
   /* variable (input `handle`) = variable (op) input `value`, as AssignAddVariableOp and its like. */
   void (*update)(TF_OpKernelContext* context, int32_t handle, int32_t value, int32_t op, anvil_update update,
                  TF_Status* status);
+
+  /* Calls `use` once with the buffers of the variables at `inputs`, which are resources or references, while nobody
+     else may use them.  With ANVIL_CHANGE a buffer that somebody still reads is copied first, so what `use` records may
+     write to it; if `use` fails the variable keeps its old buffer.  Outputs that are references get the first variable.
+   */
+  void (*with_variables)(TF_OpKernelContext* context, const int32_t* inputs, int32_t count, int32_t access,
+                         anvil_copy copy, anvil_use use, void* closure, TF_Status* status);
 
   /* From now on functions marked for XLA run as ordinary ones on devices of this type; other devices keep XLA.
      Returns NULL, or in one sentence why it could not be done.  To be called once, before the first kernel is made. */

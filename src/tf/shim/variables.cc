@@ -1,4 +1,12 @@
-// Variables: finding them, locking them, and copy-on-read, as TensorFlow's own kernels do.
+// Variables: finding them, locking them, and keeping what others read, as TensorFlow's own kernels do.
+//
+// TensorFlow's sparse updates switch a variable to copy-on-read: from then on every read copies it.  Ours copy before
+// the update instead, and only if somebody holds an earlier read, as dense updates do: reads stay free, and each keeps
+// the values of its moment.
+#include <algorithm>
+#include <memory>
+#include <vector>
+
 #include "tensorflow/c/tf_status.h"
 #include "tensorflow/core/framework/resource_mgr.h"
 #include "tensorflow/core/framework/resource_var.h"
@@ -111,7 +119,95 @@ absl::Status update_variable(TF_OpKernelContext* c, int32_t handle, int32_t inpu
   return absl::OkStatus();
 }
 
+absl::Status uninitialized(OpKernelContext* context, int input) {
+  return tensorflow::errors::FailedPrecondition("Attempting to use uninitialized variables: ",
+                                                context->op_kernel().requested_input(input));
+}
+
+// One variable of an op, a resource or a reference, and the buffer to use.
+struct Held {
+  tensorflow::core::RefCountPtr<Var> resource;
+  tensorflow::mutex* lock = nullptr;
+  Tensor tensor;
+};
+
+absl::Status find_any(OpKernelContext* context, int input, Held* held) {
+  if (context->input_is_ref(input)) {
+    held->lock = context->input_ref_mutex(input);
+    return absl::OkStatus();
+  }
+  TF_RETURN_IF_ERROR(find(context, input, &held->resource));
+  held->lock = held->resource->mu();
+  return absl::OkStatus();
+}
+
+// The locks of all variables, each once and in the order of their addresses, as TensorFlow's kernels take them.
+class Locks {
+ public:
+  Locks(const std::vector<Held>& all, bool shared) : shared_(shared) {
+    for (const Held& h : all) locks_.push_back(h.lock);
+    std::sort(locks_.begin(), locks_.end());
+    locks_.erase(std::unique(locks_.begin(), locks_.end()), locks_.end());
+    for (tensorflow::mutex* m : locks_) shared_ ? m->lock_shared() : m->lock();
+  }
+  ~Locks() {
+    for (tensorflow::mutex* m : locks_) shared_ ? m->unlock_shared() : m->unlock();
+  }
+  Locks(const Locks&) = delete;
+  Locks& operator=(const Locks&) = delete;
+
+ private:
+  std::vector<tensorflow::mutex*> locks_;
+  bool shared_;
+};
+
+// The buffer that may be used: a copy where it is to be changed and somebody reads the present one.
+absl::Status prepare(TF_OpKernelContext* c, int input, bool change, anvil_copy copy, TF_Status* status, Held* held) {
+  OpKernelContext* context = context_of(c);
+  if (!held->resource) {
+    held->tensor = context->mutable_input(input, /*lock_held=*/true);
+    return held->tensor.IsInitialized() ? absl::OkStatus() : uninitialized(context, input);
+  }
+  Var& variable = *held->resource;
+  if (!variable.is_initialized || !variable.tensor()->IsInitialized()) return uninitialized(context, input);
+  if (change && !variable.tensor()->RefCountIsOne()) return copied(c, *variable.tensor(), copy, status, &held->tensor);
+  held->tensor = *variable.tensor();
+  return absl::OkStatus();
+}
+
+absl::Status use_variables(TF_OpKernelContext* c, const int32_t* inputs, int32_t count, bool change, anvil_copy copy,
+                           anvil_use use, void* closure, TF_Status* status) {
+  OpKernelContext* context = context_of(c);
+  std::vector<Held> all(count);
+  for (int32_t i = 0; i < count; ++i) TF_RETURN_IF_ERROR(find_any(context, inputs[i], &all[i]));
+  {
+    const Locks locks(all, !change);
+    for (int32_t i = 0; i < count; ++i) {
+      TF_RETURN_IF_ERROR(prepare(c, inputs[i], change, copy, status, &all[i]));
+      if (TF_GetCode(status) != TF_OK) return absl::OkStatus();
+    }
+    std::vector<Buffer> buffers;
+    buffers.reserve(all.size());
+    std::vector<anvil_buffer> views;
+    for (const Held& h : all) views.push_back(buffers.emplace_back(h.tensor).view);
+    if (!use(closure, views.data())) return absl::OkStatus();
+    if (change)
+      for (Held& h : all)
+        if (h.resource) *h.resource->tensor() = std::move(h.tensor);
+  }
+  for (int o = 0; o < context->num_outputs(); ++o)
+    if (IsRefType(context->expected_output_dtype(o))) context->forward_ref_input_to_ref_output(inputs[0], o);
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+void with_variables(TF_OpKernelContext* context, const int32_t* inputs, int32_t count, int32_t access, anvil_copy copy,
+                    anvil_use use, void* closure, TF_Status* status) {
+  TF_SetStatus(status, TF_OK, "");
+  const absl::Status s = use_variables(context, inputs, count, access == ANVIL_CHANGE, copy, use, closure, status);
+  if (!s.ok()) set(status, s);
+}
 
 void assign(TF_OpKernelContext* context, int32_t handle, int32_t value, int32_t type, int32_t validate_shape,
             anvil_copy copy, TF_Status* status) {
