@@ -14,7 +14,7 @@ namespace {
 TEST(Catalogue, HasRows) { EXPECT_GT(catalogue().size(), 50u); }
 
 // No row can ask for a kernel that was not built: what a row lists is in the pack, for both targets.  That rows ask
-// for nothing they do not list is checked where they run, by the recording driver (record/device.h).
+// for nothing they do not list is checked wherever one runs: kernel_check.cc plans each call for every kind of device.
 TEST(Catalogue, EveryListedVariantIsInThePack) {
   const Pack pack(ANVIL_TEST_PACK);
   for (const OpSpec& row : catalogue()) {

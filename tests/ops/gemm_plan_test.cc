@@ -91,7 +91,9 @@ TEST(GemmPlan, SlicesCoverTheDepth) {
         ASSERT_GE(plan.slices * plan.slice_depth, k);
         ASSERT_LT((plan.slices - 1) * plan.slice_depth, k);
         ASSERT_LE(plan.slices * m * 64 * 4, kSliceBytes);
-        if (plan.slices > 1) ASSERT_EQ(plan.slice_depth % (caps.cpu_type() ? 2 : plan.tile.bk), 0u);
+        if (plan.slices > 1) {
+          ASSERT_EQ(plan.slice_depth % (caps.cpu_type() ? 2 : plan.tile.bk), 0u);
+        }
       }
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "drv/pack.h"
+#include "drv/record/record.h"
 #include "drv/vulkan/device.h"
 
 namespace anvil::ops::test {
@@ -272,6 +273,53 @@ class HarnessCall final : public Call {
   std::map<int, Out> out_;
 };
 
+// The kinds of device that planners tell apart, each with and without what only some have.
+std::vector<Caps> kinds_of_device(const Caps& here) {
+  std::vector<Caps> kinds{here};
+  for (const DeviceKind kind : {DeviceKind::cpu, DeviceKind::integrated, DeviceKind::discrete})
+    for (const uint32_t subgroup : {8u, 32u, 64u})
+      for (const bool rich : {false, true}) {
+        Caps c;
+        c.kind = kind;
+        c.subgroup = subgroup;
+        c.cores = rich ? 132 : 4;
+        c.max_group = rich ? 1024 : 256;
+        c.f16 = c.matrix_f16 = c.atomic_f32_add = rich;
+        c.unified = kind != DeviceKind::discrete;
+        kinds.push_back(c);
+      }
+  return kinds;
+}
+
+// Records the call as every kind of device would plan it.  A row that asks for a kernel which it does not list, or that
+// passes a kernel too many or too few parameters, fails here, before a user with such a device meets it.
+void plan_for_all_kinds(const Caps& here, const OpSpec& row, const std::vector<Value>& inputs,
+                        const RunOptions& options, const State* state) {
+  constexpr uint64_t kLargest =
+      1 << 22;  // bytes of inputs; larger ones are seldom another case, and are copied 19 times
+  uint64_t bytes = 0;
+  for (const Value& v : inputs) bytes += v.bytes.size();
+  if (bytes > kLargest) return;
+  static const Pack pack(ANVIL_TEST_PACK);
+  std::vector<std::string> listed;
+  if (row.variants) row.variants(row, listed);
+  std::sort(listed.begin(), listed.end());
+  for (const Caps& caps : kinds_of_device(here)) {
+    record::Config config;
+    config.caps = caps;
+    config.pack = &pack;
+    config.has_kernel = [&](std::string_view name) { return std::binary_search(listed.begin(), listed.end(), name); };
+    const auto recorder = record::open(std::move(config));
+    try {
+      HarnessCall call(*recorder, inputs, options);
+      row.run(call, row, state);
+    } catch (const Error& e) {
+      ADD_FAILURE() << row.name << " planned for " << (caps.cpu_type() ? "a CPU" : "a GPU") << ", subgroup "
+                    << caps.subgroup << ", " << caps.cores << " cores: " << e.what();
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<double> Value::values() const {
@@ -309,6 +357,7 @@ std::vector<Value> run_row(Device& device, const OpSpec& row, const std::vector<
   if (row.use == OpSpec::Use::change)
     for (const int i : row.variables) call.change(i);
   row.run(call, row, state.get());
+  plan_for_all_kinds(device.caps(), row, inputs, options, state.get());
   return call.finish(row.name);
 }
 
