@@ -98,6 +98,8 @@ def values(rng, shape, dtype: str, low: float = -10.0, high: float = 10.0) -> np
         return np.asarray(rng.integers(0, 2, shape), dtype=bool)
     if is_float(dtype):
         return np.asarray(rng.uniform(low, high, shape)).astype(numpy_type(dtype))
+    if dtype.startswith("complex"):
+        return np.asarray(rng.uniform(low, high, shape) + 1j * rng.uniform(low, high, shape)).astype(dtype)
     info = np.iinfo(dtype)
     return np.asarray(rng.integers(info.min, info.max, shape, dtype=dtype, endpoint=True))
 
