@@ -7,10 +7,7 @@
 namespace anvil::ops {
 namespace {
 
-Functor maths(const OpSpec& op, DType t) {
-  if (is_float(t)) return {"binary", str("Float<", op.kernel, ",", slang_name(t), ">")};
-  return {"binary", str("Int<Int", op.kernel, ",", slang_name(t), ">")};
-}
+Functor maths(const OpSpec& op, DType t) { return arithmetic("binary", op, t); }
 Functor wrapping(const OpSpec& op, DType t) { return maths(op, is_float(t) ? t : unsigned_of(t)); }
 Functor bits(const OpSpec& op, DType t) {
   return {"binary", str("Bits<", op.kernel, ",", slang_name(unsigned_of(t)), ">")};

@@ -6,6 +6,13 @@
 #include "ops/copy.h"
 
 namespace anvil::ops {
+
+Functor arithmetic(const char* module, const OpSpec& op, DType t) {
+  if (is_float(t)) return {module, str("Float<", op.kernel, ",", slang_name(t), ">")};
+  return {module, str("Int<Int", op.kernel, ",", slang_name(t), ">")};
+}
+
+std::unique_ptr<State> read_alpha(const Attrs& attrs) { return std::make_unique<Alpha>(attrs.real("alpha")); }
 namespace {
 
 struct MapParams {

@@ -1,6 +1,7 @@
 // Launches of the element-wise kernels (kernels/map.slang): y[i] = F(x[i]) and y[i] = F(a[i], b[i]).  A functor is
 // named as in its module, e.g. "Float<Relu,F32>".
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,17 @@ struct Functor {
   const char* module;  // "unary"
   std::string name;    // "Float<Relu,F32>"
 };
+
+// The functor of an op with one struct for floats and one for integers: Float<Relu,F32>, Int<IntRelu,I64>.
+Functor arithmetic(const char* module, const OpSpec& op, DType t);
+
+// The attribute "alpha" of activations, their functor's parameter.
+struct Alpha final : State {
+  explicit Alpha(float a) : alpha(a) {}
+  float alpha;
+};
+std::unique_ptr<State> read_alpha(const Attrs& attrs);
+inline float alpha_of(const State* state) { return state ? static_cast<const Alpha*>(state)->alpha : 0; }
 
 // ---- plans: pure ----
 // How `count` elements are shared between the two forms: the first `chunks` * `lanes` go by whole chunks of 8 bytes of

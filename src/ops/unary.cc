@@ -5,16 +5,7 @@
 namespace anvil::ops {
 namespace {
 
-struct Alpha final : State {
-  explicit Alpha(float a) : alpha(a) {}
-  float alpha;
-};
-std::unique_ptr<State> read_alpha(const Attrs& attrs) { return std::make_unique<Alpha>(attrs.real("alpha")); }
-
-Functor maths(const OpSpec& op, DType t) {
-  if (is_float(t)) return {"unary", str("Float<", op.kernel, ",", slang_name(t), ">")};
-  return {"unary", str("Int<Int", op.kernel, ",", slang_name(t), ">")};
-}
+Functor maths(const OpSpec& op, DType t) { return arithmetic("unary", op, t); }
 Functor wrapping(const OpSpec& op, DType t) { return maths(op, is_float(t) ? t : unsigned_of(t)); }
 Functor test(const OpSpec& op, DType t) { return {"unary", str("Test<", op.kernel, ",", slang_name(t), ">")}; }
 Functor bits(const OpSpec& op, DType t) { return {"unary", str(op.kernel, "<", slang_name(unsigned_of(t)), ">")}; }
@@ -29,7 +20,7 @@ template <NameOf name>
 void run(Call& call, const OpSpec& op, const State* state) {
   const Tensor x = call.input(0);
   const Tensor y = call.output_reusing(0, {0}, x.type, x.shape);
-  launch_map(call, name(op, x.type), x, y, state ? static_cast<const Alpha*>(state)->alpha : 0);
+  launch_map(call, name(op, x.type), x, y, alpha_of(state));
 }
 void run_test(Call& call, const OpSpec& op, const State*) {
   const Tensor x = call.input(0);

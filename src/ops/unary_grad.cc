@@ -5,16 +5,8 @@
 namespace anvil::ops {
 namespace {
 
-struct Alpha final : State {
-  explicit Alpha(float a) : alpha(a) {}
-  float alpha;
-};
-std::unique_ptr<State> read_alpha(const Attrs& attrs) { return std::make_unique<Alpha>(attrs.real("alpha")); }
-
-Functor functor(const OpSpec& op, DType t) { return {"binary", str("Float<", op.kernel, ",", slang_name(t), ">")}; }
-
 void variants(const OpSpec& op, std::vector<std::string>& names) {
-  for (const DType t : op.types) pair_variants(functor(op, t), Forms{}, names);
+  for (const DType t : op.types) pair_variants(arithmetic("binary", op, t), Forms{}, names);
 }
 
 void run(Call& call, const OpSpec& op, const State* state) {
@@ -22,7 +14,7 @@ void run(Call& call, const OpSpec& op, const State* state) {
   require(a.shape == b.shape, Code::invalid_argument, op.name, ": the inputs must have the same shape, got ",
           text(a.shape), " and ", text(b.shape));
   const Tensor y = call.output_reusing(0, {0, 1}, a.type, a.shape);
-  launch_pair(call, functor(op, a.type), Forms{}, a, b, y, state ? static_cast<const Alpha*>(state)->alpha : 0);
+  launch_pair(call, arithmetic("binary", op, a.type), Forms{}, a, b, y, alpha_of(state));
 }
 
 const Family gradients{
