@@ -121,7 +121,7 @@ def call(op: str, args: dict, attrs: dict, device: str) -> list:
     """Runs one op there and returns its outputs.  Without soft placement a missing kernel is an error, not a detour."""
     with tf.device(device):
         out = getattr(tf.raw_ops, op)(**args, **attrs)
-    return list(out) if isinstance(out, (list, tuple)) else [out]
+    return tf.nest.flatten(out)  # some ops have several lists of outputs
 
 
 def check_place(row: Row, key: str, out: list) -> None:
