@@ -50,6 +50,35 @@ void run_strided_slice_grad(Call& call, const OpSpec& op, const State* state) {
   move_elements(call, op, walk, dy, y);
 }
 
+// A copy of the input with a window of it replaced by the value, which broadcasts.
+void run_strided_slice_update(Call& call, const OpSpec& op, const State* state) {
+  const Tensor x = call.input(0), value = call.input(4);
+  const SlicePlan plan = read_plan(call, 1, x.shape, state);
+  require(broadcastable(value.shape, plan.shape) && broadcast_shape(value.shape, plan.shape) == plan.shape,
+          Code::invalid_argument, "l-value of shape ", text(plan.shape), " cannot take a value of shape ",
+          text(value.shape));
+  const Tensor y = call.output_reusing(0, {0}, x.type, x.shape);
+  const Shape& shape = x.shape;
+  if (y.data != x.data) move_elements(call, op, {{{x.size(), {1, 1}}}}, x, y);
+  if (count(plan.shape) == 0) return;
+  // The value, in the shape of the window; along axes it broadcasts its steps are 0.
+  const Shape operands[] = {value.shape, plan.shape};
+  std::vector<int32_t> spread;
+  Tensor whole{plan.shape, value.type, value.data};
+  if (value.size() != count(plan.shape)) {
+    if (on_host(op)) {
+      spread.resize(static_cast<size_t>(count(plan.shape)));
+      whole.data = spread.data();
+      move_elements(call, op, {broadcast_axes(plan.shape, operands)}, value, whole);
+    } else {
+      whole = expanded(call, value, plan.shape);
+    }
+  }
+  Walk walk{plan.axes(shape), 0, plan.from(shape)};
+  for (Axis& a : walk.axes) std::swap(a.stride[0], a.stride[1]);
+  move_elements(call, op, walk, whole, y);
+}
+
 void run_slice(Call& call, const OpSpec& op, const State*) {
   const Tensor x = call.input(0), b = call.input(1), s = call.input(2);
   const Shape wanted{x.rank()};
@@ -89,6 +118,20 @@ const Family slice{
      nullptr,
      prepare_masks,
      {"input", "begin", "end", "strides", "output"}},
+    {"TensorStridedSliceUpdate",
+     join({kAll, {DType::f64, DType::c64}}),
+     run_strided_slice_update,
+     "",
+     copy_variants,
+     prepare_masks,
+     {"begin", "end", "strides"}},
+    {"TensorStridedSliceUpdate",
+     kInt32,
+     run_strided_slice_update,
+     kHost,
+     nullptr,
+     prepare_masks,
+     {"input", "begin", "end", "strides", "value", "output"}},
     {"StridedSliceGrad",
      kAll,
      run_strided_slice_grad,

@@ -13,7 +13,7 @@ std::string functor(const std::string& how, DType t) {
 uint32_t bytes_of(const Tensor& t) { return static_cast<uint32_t>(size_of(t.type)); }
 
 struct ListParams {
-  uint32_t count, padded, id_bytes, row_bytes, ids_limit, rows_limit, id_stride;
+  uint32_t count, padded, id_bytes, row_bytes, ids_limit, rows_limit, id_stride, per_row, row_ids;
 };
 struct ReduceParams {
   uint32_t count, width, row_stride, column_stride, rows_limit, segments, finish, empty, column_bytes;
@@ -33,7 +33,9 @@ SortRows segment_list(Call& call, const SegmentList& given, bool sort) {
                           bytes_of(given.rows),
                           static_cast<uint32_t>(given.ids_limit),
                           static_cast<uint32_t>(given.rows_limit),
-                          static_cast<uint32_t>(given.id_stride)};
+                          static_cast<uint32_t>(given.id_stride),
+                          static_cast<uint32_t>(given.per_row),
+                          static_cast<uint32_t>(given.row_ids)};
   call.stream().launch(call.kernel("segment/list"), Grid::line(div_up(s.padded(), kMapGroup)),
                        {read(given.ids), read(given.rows), write(s.keys)}, params);
   if (sort) launch_sort(call, s);

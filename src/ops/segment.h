@@ -14,6 +14,7 @@ namespace anvil::ops {
 struct SegmentList {
   Tensor ids, rows = {{0}};
   int64_t count = 0, ids_limit = 0, rows_limit = 0, id_stride = 1;
+  int64_t per_row = UINT32_MAX, row_ids = 0;  // of every per_row ids, each has row_ids segments to itself
 };
 SortRows segment_list(Call& call, const SegmentList& given, bool sort);
 // [segments + 1]: where each segment starts in the sorted list.

@@ -52,7 +52,7 @@ def top_invalid(dtype):
     yield Case("k of rank 1", {"input": x, "k": np.array([1], np.int32)})
 
 
-add(Row("TopKV2", EVERY, top_cases, top_reference, tol=exact, invalid=top_invalid))
+add(Row("TopKV2", EVERY, top_cases, top_reference, tol=exact, grad=("input",), invalid=top_invalid))
 
 
 def unique_cases(dtype, rng):
