@@ -192,6 +192,9 @@ def compare(got: np.ndarray, want: np.ndarray, tol: Tol, scale=None) -> tuple[st
     """(what is wrong or "", unit, largest error).  `want` is float64 for a float result; else equality."""
     if got.shape != want.shape:
         return f"shape {got.shape}, expected {want.shape}", "", 0.0
+    if got.dtype.kind == "c":  # part by part
+        got, want = (np.stack([v.real, v.imag], -1) for v in (got, np.asarray(want)))
+        scale = None if scale is None else np.asarray(scale)[..., None]
     dtype = type_name(got)
     if not is_float(dtype):
         bad = got != want.astype(got.dtype)
