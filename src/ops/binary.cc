@@ -74,6 +74,7 @@ const Family binary{
     {"Minimum", kAll, kRun, "Minimum", kVariants},
     {"Pow", join({kFloats, {DType::i8, DType::i16, DType::i64}}), kRun, "Pow", kVariants},
     {"Atan2", kFloats, kRun, "Atan2", kVariants},
+    {"NextAfter", {DType::f32}, kRun, "NextAfter", kVariants},
     {"Xdivy", kFloats, kRun, "Xdivy", kVariants},
     {"Xlogy", kFloats, kRun, "Xlogy", kVariants},
     {"Xlog1py", kFloats, kRun, "Xlog1py", kVariants},

@@ -1,0 +1,67 @@
+"""Special functions against SciPy in float64.  `abs` is the error allowed near a zero, where a relative one means little."""
+
+import numpy as np
+from row import Case, Row, Tol, add, float_tol, numpy_type, random_shape, values
+from scipy import special
+
+BOTH = ("float32", "float16")
+SINGLE = ("float32",)
+SHAPES = ((0,), (1,), (7,), (257,), (3, 5, 4), ())
+
+
+def function(op, f, types, ranges, ulp, near_zero=0.0, grad=True):
+    """ranges: intervals that values are drawn from, for float32; the first for all types."""
+
+    def tol(dtype):
+        t = float_tol(ulp)(dtype)
+        return Tol(t.ulp, 0, t.abs + near_zero)
+
+    def cases(dtype, rng):
+        for shape in SHAPES:
+            yield Case(f"{shape}", {"x": values(rng, shape, dtype, *ranges[0])})
+        for low, high in ranges if dtype == "float32" else ranges[:1]:
+            yield Case(f"[{low}, {high}]", {"x": np.sort(values(rng, (4001,), dtype, low, high))})
+
+    def specials(dtype):
+        yield Case("NaN and infinities", {"x": np.array([np.nan, np.inf, 1.0, 0.5], numpy_type(dtype))})
+
+    def fuzz(dtype, rng):
+        shape = random_shape(rng)
+        return Case(
+            f"{shape}",
+            {"x": values(rng, shape, dtype, *ranges[int(rng.integers(len(ranges) if dtype == "float32" else 1))])},
+        )
+
+    add(
+        Row(
+            op,
+            types,
+            cases,
+            lambda a, _: f(a["x"]),
+            tol=tol,
+            grad=("x",) if grad else (),
+            fuzz=fuzz,
+            specials=specials,
+            exact_zero_sign=False,
+        )
+    )
+
+
+function("Lgamma", special.gammaln, BOTH, [(0.05, 9), (-4, 4), (0.9, 2.2), (1, 1e4), (-30, -20)], 16, 2e-6)
+function("Digamma", special.psi, BOTH, [(0.05, 9), (-4, 4), (1, 1e4)], 16, 2e-5, grad=False)
+function("BesselI0", special.i0, BOTH, [(-6, 6), (-85, 85)], 64)
+function("BesselI0e", special.i0e, BOTH, [(-9, 9), (-1e3, 1e3)], 8)
+function("BesselI1", special.i1, BOTH, [(-6, 6), (-85, 85)], 64)
+function("BesselI1e", special.i1e, BOTH, [(-9, 9), (-1e3, 1e3)], 16)
+function("BesselK0", special.k0, BOTH, [(0.01, 6), (0.001, 3), (2, 80)], 64)
+function("BesselK0e", special.k0e, BOTH, [(0.01, 9), (0.001, 3), (2, 1e3)], 16)
+function("BesselK1", special.k1, BOTH, [(0.01, 6), (0.001, 3), (2, 80)], 64)
+function("BesselK1e", special.k1e, BOTH, [(0.01, 9), (0.001, 3), (2, 1e3)], 16)
+function("BesselJ0", special.j0, BOTH, [(-7, 7), (-30, 30), (7, 1e3)], 16, 1e-6)
+function("BesselJ1", special.j1, BOTH, [(-7, 7), (-30, 30), (7, 1e3)], 16, 1e-6)
+function("BesselY0", special.y0, BOTH, [(0.05, 7), (0.001, 30), (7, 1e3)], 16, 1e-6)
+function("BesselY1", special.y1, BOTH, [(0.05, 7), (0.001, 30), (7, 1e3)], 16, 1e-6)
+function("Dawsn", special.dawsn, SINGLE, [(-4, 4), (-20, 20), (-1e4, 1e4)], 16)
+function("Ndtri", special.ndtri, SINGLE, [(0.001, 0.999), (1e-30, 1e-3), (0.99, 1)], 16, 1e-7)
+function("Spence", special.spence, SINGLE, [(0, 5), (0.4, 1.6), (2, 1e4)], 16)
+function("Expint", special.expi, SINGLE, [(0.01, 5), (4, 9), (6, 88)], 128, 1e-6, grad=False)
