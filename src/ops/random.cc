@@ -151,6 +151,58 @@ void run_stateful_range(Call& call, const OpSpec& op, const State* state) {
   fill(call, op, {{}, {}, generator(state).stream.reserve(static_cast<uint64_t>(y.size()))}, y, range);
 }
 
+// ---- generators: a variable of int64, two words of counter and one of key (tf.random.Generator) ----
+constexpr const char* kAdvance = "random/advance";
+constexpr int64_t kStateWords = 3;
+constexpr uint64_t kCountersPerNumber = 256;  // that TensorFlow sets aside
+
+void check_generator(const Tensor& state, const Tensor& algorithm) {
+  require(algorithm.rank() == 0, Code::invalid_argument, "algorithm must be of shape [], not ", text(algorithm.shape));
+  const int64_t id = host_value(algorithm, 0);
+  require(id == kPhiloxAlgorithm || id == kAutoAlgorithm, Code::invalid_argument, "Unsupported algorithm id: ", id);
+  require(state.type == DType::i64, Code::invalid_argument, "dtype of RNG state variable must be int64, not ",
+          facts(state.type).tensorflow);
+  require(state.rank() == 1, Code::invalid_argument, "RNG state must have one and only one dimension, not ",
+          state.rank());
+  require(state.size() >= kStateWords, Code::invalid_argument,
+          "For the Philox algorithm, the size of state must be at least ", kStateWords, "; got ", state.size());
+}
+void advance(Call& call, const Tensor& state, uint64_t numbers) {
+  call.stream().launch(call.kernel(kAdvance), Grid{}, {Arg{state.data, 16, Access::write}},
+                       numbers * kCountersPerNumber);
+}
+// (resource, algorithm, shape[, minval, maxval])
+void draw(Call& call, const OpSpec& op, const State* state, bool ranged) {
+  const Tensor words = call.input(0);
+  check_generator(words, call.input(1));
+  const Shape shape = output_shape(call.input(2));
+  const Range range = ranged ? whole_range(call.input(3), call.input(4), count(shape) == 0) : Range{};
+  const Tensor y = call.output(0, output_type(state), shape);
+  if (y.size() == 0) return;
+  const Tensor counter{{2}, DType::u64, words.data}, key{{1}, DType::u64, static_cast<uint64_t*>(words.data) + 2};
+  fill(call, op, {key, counter, {}}, y, range);
+  advance(call, words, static_cast<uint64_t>(y.size()));
+}
+void run_draw(Call& call, const OpSpec& op, const State* state) { draw(call, op, state, false); }
+void run_draw_range(Call& call, const OpSpec& op, const State* state) { draw(call, op, state, true); }
+void draw_variants(const OpSpec& op, std::vector<std::string>& names) {
+  variants(op, names);
+  names.push_back(kAdvance);
+}
+// (resource, algorithm, delta); the second also returns what the state was.
+template <bool Read>
+void run_skip(Call& call, const OpSpec&, const State*) {
+  const Tensor words = call.input(0), delta = call.input(2);
+  check_generator(words, call.input(1));
+  require(delta.rank() == 0, Code::invalid_argument, "delta must be of shape [], not ", text(delta.shape));
+  if (Read) {
+    const Tensor before = call.output(0, DType::i64, {kStateWords});
+    call.stream().copy(before.data, words.data, before.bytes());
+  }
+  advance(call, words, *delta.host<uint64_t>());
+}
+void skip_variants(const OpSpec&, std::vector<std::string>& names) { names.push_back(kAdvance); }
+
 // ---- seeds to keys, on the host ----
 void write_key(Call& call) {
   const Philox p = from_seed(call.input(0));
@@ -181,6 +233,29 @@ OpSpec stateful(const char* name, const char* kernel) {
   return {name,      kFloats, run_stateful,         kernel, variants, prepare_stateful<kDtype>,
           {"shape"}, kDtype,  {{"T", {DType::i32}}}};
 }
+
+OpSpec drawn(const char* name, std::vector<DType> types, const char* kernel, Run run = run_draw) {
+  OpSpec row{name, std::move(types), run, kernel, draw_variants, prepare_stateless, {"resource", "algorithm", "shape"}};
+  if (run == run_draw_range) row.host.insert(row.host.end(), {"minval", "maxval"});
+  row.type_attr = kDtype;
+  row.variables = {0};
+  return row;
+}
+OpSpec skipped(const char* name, Run run, const char* algorithm) {
+  OpSpec row{name, {}, run, "", skip_variants, nullptr, {"resource", algorithm, "delta"}};
+  row.variables = {0};
+  return row;
+}
+
+const Family generators{
+    drawn("StatefulUniform", kFloats, "Uniform"),
+    drawn("StatefulStandardNormalV2", kFloats, "Normal"),
+    drawn("StatefulTruncatedNormal", kFloats, "TruncatedNormal"),
+    drawn("StatefulUniformFullInt", kWords, ""),
+    drawn("StatefulUniformInt", kWhole, "", run_draw_range),
+    skipped("RngSkip", run_skip<false>, "algorithm"),
+    skipped("RngReadAndSkip", run_skip<true>, "alg"),
+};
 
 const Family random_numbers{
     stateless("StatelessRandomUniformV2", kFloats, run_keyed, "Uniform", {"shape", "alg"}),

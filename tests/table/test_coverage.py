@@ -14,6 +14,9 @@ ELSEWHERE = {"AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp"}
 ELSEWHERE |= {op for op in dir(tf.raw_ops) if op.startswith("Resource")}
 # Gradients need what the forward pass kept (test_recurrent.py).
 ELSEWHERE |= {"CudnnRNNBackprop", "CudnnRNNBackpropV2", "CudnnRNNBackpropV3"}
+# A generator's state is a variable (test_generator.py).
+ELSEWHERE |= {op for op in dir(tf.raw_ops) if op.startswith(("StatefulUniform", "RngSkip", "RngReadAndSkip"))}
+ELSEWHERE |= {"StatefulStandardNormalV2", "StatefulTruncatedNormal"}
 ELSEWHERE |= {"RandomUniform", "RandomStandardNormal", "TruncatedNormal", "RandomUniformInt"}
 
 
