@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
-PARTS = ("shim.cc", "variables.cc", "xla.cc", "placement.cc")
+PARTS = ("shim.cc", "variables.cc", "xla.cc", "placement.cc", "proxy.cc")
 
 
 class BuildError(RuntimeError):

@@ -46,10 +46,11 @@ def why_no_device() -> str:
 
 
 def stats() -> dict:
-    """All counters of this process by name, and under "fallbacks" the ops that fell back to the CPU.
+    """All counters of this process by name, and under "fallbacks" and "proxies" the ops that the CPU computed.
 
     An op has fallen back if it was placed on the CPU where TensorFlow's CUDA build would run it on the GPU.  It counts
-    once for each graph that holds it, and each time it runs eagerly.  Raises Unavailable where the plug-in cannot be
+    once for each graph that holds it, and each time it runs eagerly.  A proxy is the CPU's kernel run for an op that must
+    run on the device, since it works on a variable there or the script says so; it counts each time.  Raises Unavailable where the plug-in cannot be
     loaded.
     """
     native = _native.library()
@@ -57,8 +58,9 @@ def stats() -> dict:
     for index in range(native.anvil_counter_count()):
         info = _native.struct(_native.CounterInfo, "anvil_counter", index)
         counters[info.name.decode()] = info.value
-    lines = _native.text("anvil_fallbacks").splitlines()
-    counters["fallbacks"] = {op: int(n) for op, n in (line.split("\t") for line in lines)}
+    for name in ("fallbacks", "proxies"):
+        lines = _native.text(f"anvil_{name}").splitlines()
+        counters[name] = {op: int(n) for op, n in (line.split("\t") for line in lines)}
     return counters
 
 

@@ -30,7 +30,8 @@ constexpr std::array<CounterFacts, kCounters> kFacts = {{{"launches", false},
                                                          {"validation_messages", false},
                                                          {"device_errors", false},
                                                          {"op_errors", false},
-                                                         {"fallback_nodes", false}}};
+                                                         {"fallback_nodes", false},
+                                                         {"proxy_runs", false}}};
 
 // Each on a cache line of its own: threads of TensorFlow's pool count at the same time.
 struct alignas(64) Slot {

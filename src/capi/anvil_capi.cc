@@ -121,6 +121,13 @@ std::string describe(const ops::OpSpec& op) {
 }
 
 }  // namespace
+// A line "<name>\t<count>\n" for each name of the family.
+std::string counts_of(const char* family) {
+  std::string text;
+  for (const auto& [name, n] : named(family)) text += str(name, "\t", n, "\n");
+  return text;
+}
+
 }  // namespace anvil
 
 using namespace anvil;
@@ -169,11 +176,11 @@ ANVIL_EXPORT anvil_result anvil_reset_counters(void) {
 }
 
 ANVIL_EXPORT anvil_result anvil_fallbacks(char* buffer, size_t size, size_t* length) {
-  return guarded([&] {
-    std::string text;
-    for (const auto& [op, n] : named("fallback")) text += str(op, "\t", n, "\n");
-    return give(text, buffer, size, length);
-  });
+  return guarded([&] { return give(counts_of("fallback"), buffer, size, length); });
+}
+
+ANVIL_EXPORT anvil_result anvil_proxies(char* buffer, size_t size, size_t* length) {
+  return guarded([&] { return give(counts_of("proxy"), buffer, size, length); });
 }
 
 ANVIL_EXPORT anvil_result anvil_log(const char* kind, char* buffer, size_t size, size_t* length) {

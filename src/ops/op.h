@@ -94,7 +94,7 @@ struct OpSpec {
   std::vector<const char*> host = {};  // arguments (inputs or outputs) that live in host memory, by name
   const char* type_attr = "T";
   std::vector<TypeAxis> more = {};
-  // Inputs that are variables: input(i) is the variable's buffer, which run() changes in place if `use` says so.  Nobody
+  // Inputs that are variables: input(i) is the variable's buffer, which run() changes in place if `use` says so. Nobody
   // else reads it meanwhile, and the outputs that are references to variables are none of run()'s business.
   std::vector<int> variables = {};
   enum class Use : uint8_t { change, read } use = Use::change;

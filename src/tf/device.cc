@@ -59,6 +59,7 @@ void open_all(Opened& all) {
   if (all.gpus.empty()) return decline(all, LogKind::info, why);
   prepare_placement();
   register_kernels(caps);
+  prepare_proxies();
   std::atexit(settle_at_exit);
 }
 

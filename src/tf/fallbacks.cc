@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "tensorflow/c/tf_datatype.h"
+#include "tf/call.h"
+#include "tf/guard.h"
 #include "tf/installation.h"
 
 namespace anvil::tf {
@@ -90,12 +92,12 @@ bool cuda_has(const anvil_node& node) {
   return false;
 }
 
-// The node's types in the order of the table's attributes, for the log: "T=double".
+// The node's types, for the log: " T=float64".
 std::string types_of(const anvil_node& node) {
   std::string text;
-  for (const auto& [attr, types] : cuda_kernels().at(node.op).front())
+  for (const char* attr : {"T", "dtype", "Tparams", "Tindices"})
     for (const auto& [name, number] : type_numbers())
-      if (node.type(node.attributes, attr.c_str()) == number) text += str(" ", attr, "=", name);
+      if (node.type(node.attributes, attr) == number) text += str(" ", attr, "=", name);
   return text;
 }
 
@@ -110,7 +112,39 @@ void left_out(const anvil_node* node) {
   }
 }
 
+void ran_by_proxy(const anvil_node* node) {
+  try {
+    add(Counter::proxy_runs);
+    add_named("proxy", node->op);
+    log_once(LogKind::fallback,
+             str(node->op, types_of(*node),
+                 " runs on the CPU, with copies to the host and back each time: it must run where its "
+                 "variable is, and this device has no kernel for it"));
+  } catch (const std::exception& error) {
+    log(LogKind::error, str("a proxy could not be counted: ", error.what()));
+  }
+}
+
+void copy_to_host(TF_OpKernelContext* context, const anvil_buffer* from, const anvil_buffer* to, TF_Status* status) {
+  guard(status, [&] {
+    Stream& stream = TfCall(context).stream();
+    stream.download(to->data, from->data, from->bytes);
+    stream.sync(stream.flush().value, WaitFor::host);
+  });
+}
+void copy_to_device(TF_OpKernelContext* context, const anvil_buffer* from, const anvil_buffer* to, TF_Status* status) {
+  guard(status, [&] { TfCall(context).stream().upload(to->data, from->data, from->bytes); });
+}
+
 }  // namespace
+
+void prepare_proxies() {
+  const anvil_shim_api* api = shim();
+  if (!api) return;
+  static const anvil_proxy_calls calls = {may_matter, ran_by_proxy, copy_to_host, copy_to_device};
+  const int32_t ops = api->offer_proxies(identity().device_type.c_str(), &calls);
+  log(LogKind::info, str(ops, " ops have a proxy on the CPU where a kernel is missing"));
+}
 
 void prepare_placement() {
   const anvil_shim_api* api = shim();

@@ -13,5 +13,6 @@ void with_variables(TF_OpKernelContext* context, const int32_t* inputs, int32_t 
                     anvil_use use, void* closure, TF_Status* status);
 const char* decline_xla(const char* device_type);
 const char* watch_placements(const char* device_type, const anvil_placement_watch* watch);
+int32_t offer_proxies(const char* device_type, const anvil_proxy_calls* calls);
 
 }  // namespace anvil::shim

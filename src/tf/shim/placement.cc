@@ -8,6 +8,7 @@
 #include "tensorflow/core/common_runtime/optimization_registry.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/graph/graph.h"
+#include "tf/shim/held.h"
 #include "tf/shim/parts.h"
 
 namespace anvil::shim {
@@ -21,11 +22,6 @@ struct Watch {
   anvil_placement_watch calls;
 };
 
-int32_t type_of(const void* attributes, const char* name) {
-  const tensorflow::AttrValue* value = static_cast<const AttrSlice*>(attributes)->Find(name);
-  return value ? value->type() : 0;
-}
-
 bool is_cpu(const DeviceNameUtils::ParsedName& device) { return device.has_type && device.type == "CPU"; }
 
 bool asks_for_cpu(const std::string& device) {
@@ -36,7 +32,8 @@ bool asks_for_cpu(const std::string& device) {
 // Reports the op if the device lacks a kernel for it; did it?
 bool report_if_missing(const Watch& watch, const tensorflow::NodeDef& def, const char* name) {
   const tensorflow::KernelDef* kernel = nullptr;
-  if (tensorflow::FindKernelDef(tensorflow::DeviceType(watch.device_type), def, &kernel, nullptr).ok()) return false;
+  const bool found = tensorflow::FindKernelDef(tensorflow::DeviceType(watch.device_type), def, &kernel, nullptr).ok();
+  if (found && kernel->priority() >= 0) return false;  // those below are proxies for the CPU's
   const AttrSlice attributes(def);
   const anvil_node node{def.op().c_str(), name, &attributes, type_of};
   watch.calls.left_out(&node);

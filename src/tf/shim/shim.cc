@@ -5,7 +5,7 @@
 // ANVIL_SHIM_TENSORFLOW is set by the build: TensorFlow's headers do not tell their version since 2.20.
 extern "C" __attribute__((visibility("default"))) const anvil_shim_api* anvil_shim(void) {
   using namespace anvil::shim;
-  static const anvil_shim_api api = {ANVIL_SHIM_REVISION, ANVIL_SHIM_TENSORFLOW, assign,          update,
-                                     with_variables,      decline_xla,           watch_placements};
+  static const anvil_shim_api api = {ANVIL_SHIM_REVISION, ANVIL_SHIM_TENSORFLOW, assign,           update,
+                                     with_variables,      decline_xla,           watch_placements, offer_proxies};
   return &api;
 }

@@ -54,6 +54,15 @@ typedef struct anvil_placement_watch {
   void (*left_out)(const anvil_node* node); /* placed on the CPU because the device has no kernel for it */
 } anvil_placement_watch;
 
+/* For ops that run on the CPU by proxy: asked once for each op, told of each call, and the copies between a device
+   buffer and an equally large one in host memory, which are done when they return. */
+typedef struct anvil_proxy_calls {
+  int32_t (*wanted)(const char* op);
+  void (*ran)(const anvil_node* node);
+  anvil_copy to_host;
+  anvil_copy to_device;
+} anvil_proxy_calls;
+
 typedef struct anvil_shim_api {
   uint32_t revision;
   const char* tensorflow; /* the version it was built for, e.g. "2.21.0" */
@@ -77,6 +86,12 @@ typedef struct anvil_shim_api {
   const char* (*decline_xla)(const char* device_type);
   /* Reports ops that were left out, from now on.  To be called once; `watch` must stay valid. */
   const char* (*watch_placements)(const char* device_type, const anvil_placement_watch* watch);
+
+  /* Gives devices of this type a kernel for each op that has one on the CPU, works on variables or is wanted, and has
+     no other kernel here that fits: it runs the CPU's kernel on host memory.  These kernels come last: an op that is
+     free to run on the CPU is still placed there.  Returns how many ops have one.  To be called once, after all other
+     kernels are registered. */
+  int32_t (*offer_proxies)(const char* device_type, const anvil_proxy_calls* calls);
 } anvil_shim_api;
 
 /* The only function that a shim exports. */

@@ -3,13 +3,13 @@
 // TensorFlow's sparse updates switch a variable to copy-on-read: from then on every read copies it.  Ours copy before
 // the update instead, and only if somebody holds an earlier read, as dense updates do: reads stay free, and each keeps
 // the values of its moment.
-#include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "tensorflow/c/tf_status.h"
 #include "tensorflow/core/framework/resource_mgr.h"
 #include "tensorflow/core/framework/resource_var.h"
+#include "tf/shim/held.h"
 #include "tf/shim/parts.h"
 
 namespace anvil::shim {
@@ -18,28 +18,6 @@ namespace {
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 using tensorflow::Var;
-
-OpKernelContext* context_of(TF_OpKernelContext* c) { return reinterpret_cast<OpKernelContext*>(c); }
-
-void set(TF_Status* status, const absl::Status& s) {
-  TF_SetStatus(status, static_cast<TF_Code>(s.code()), std::string(s.message()).c_str());
-}
-
-// A tensor as the plug-in sees it.
-struct Buffer {
-  explicit Buffer(const Tensor& t) : shape(t.shape().dim_sizes()) {
-    view = {t.data(), t.TotalBytes(), static_cast<int32_t>(t.dtype()), t.dims(), shape.data()};
-  }
-  absl::InlinedVector<int64_t, 4> shape;
-  anvil_buffer view;
-};
-
-absl::Status allocate_like(OpKernelContext* context, const Tensor& t, Tensor* out) {
-  tensorflow::AllocatorAttributes attributes;
-  attributes.set_gpu_compatible(true);
-  attributes.set_nic_compatible(true);
-  return context->allocate_temp(t.dtype(), t.shape(), out, attributes);
-}
 
 absl::Status find(OpKernelContext* context, int32_t handle, tensorflow::core::RefCountPtr<Var>* variable) {
   return LookupResource(context, HandleFromInput(context, handle), variable);
@@ -141,26 +119,6 @@ absl::Status find_any(OpKernelContext* context, int input, Held* held) {
   return absl::OkStatus();
 }
 
-// The locks of all variables, each once and in the order of their addresses, as TensorFlow's kernels take them.
-class Locks {
- public:
-  Locks(const std::vector<Held>& all, bool shared) : shared_(shared) {
-    for (const Held& h : all) locks_.push_back(h.lock);
-    std::sort(locks_.begin(), locks_.end());
-    locks_.erase(std::unique(locks_.begin(), locks_.end()), locks_.end());
-    for (tensorflow::mutex* m : locks_) shared_ ? m->lock_shared() : m->lock();
-  }
-  ~Locks() {
-    for (tensorflow::mutex* m : locks_) shared_ ? m->unlock_shared() : m->unlock();
-  }
-  Locks(const Locks&) = delete;
-  Locks& operator=(const Locks&) = delete;
-
- private:
-  std::vector<tensorflow::mutex*> locks_;
-  bool shared_;
-};
-
 // The buffer that may be used: a copy where it is to be changed and somebody reads the present one.
 absl::Status prepare(TF_OpKernelContext* c, int input, bool change, anvil_copy copy, TF_Status* status, Held* held) {
   OpKernelContext* context = context_of(c);
@@ -181,7 +139,9 @@ absl::Status use_variables(TF_OpKernelContext* c, const int32_t* inputs, int32_t
   std::vector<Held> all(count);
   for (int32_t i = 0; i < count; ++i) TF_RETURN_IF_ERROR(find_any(context, inputs[i], &all[i]));
   {
-    const Locks locks(all, !change);
+    std::vector<tensorflow::mutex*> locks;
+    for (const Held& h : all) locks.push_back(h.lock);
+    const Locks hold(std::move(locks), !change);
     for (int32_t i = 0; i < count; ++i) {
       TF_RETURN_IF_ERROR(prepare(c, inputs[i], change, copy, status, &all[i]));
       if (TF_GetCode(status) != TF_OK) return absl::OkStatus();

@@ -1,0 +1,66 @@
+// What the parts of the shim share: tensors as the plug-in sees them, statuses, and the locks of variables.
+#pragma once
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tensorflow/c/tf_status.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tf/shim/shim.h"
+
+namespace anvil::shim {
+
+inline tensorflow::OpKernelContext* context_of(TF_OpKernelContext* c) {
+  return reinterpret_cast<tensorflow::OpKernelContext*>(c);
+}
+inline TF_OpKernelContext* handle_of(tensorflow::OpKernelContext* c) {
+  return reinterpret_cast<TF_OpKernelContext*>(c);
+}
+
+inline void set(TF_Status* status, const absl::Status& s) {
+  TF_SetStatus(status, static_cast<TF_Code>(s.code()), std::string(s.message()).c_str());
+}
+
+// A tensor as the plug-in sees it.
+struct Buffer {
+  explicit Buffer(const tensorflow::Tensor& t) : shape(t.shape().dim_sizes()) {
+    view = {t.data(), t.TotalBytes(), static_cast<int32_t>(t.dtype()), t.dims(), shape.data()};
+  }
+  absl::InlinedVector<int64_t, 4> shape;
+  anvil_buffer view;
+};
+
+inline absl::Status allocate_like(tensorflow::OpKernelContext* context, const tensorflow::Tensor& t,
+                                  tensorflow::Tensor* out) {
+  tensorflow::AllocatorAttributes attributes;
+  attributes.set_gpu_compatible(true);
+  attributes.set_nic_compatible(true);
+  return context->allocate_temp(t.dtype(), t.shape(), out, attributes);
+}
+
+// anvil_node::type of an AttrSlice.
+inline int32_t type_of(const void* attributes, const char* name) {
+  const tensorflow::AttrValue* value = static_cast<const tensorflow::AttrSlice*>(attributes)->Find(name);
+  return value ? value->type() : 0;
+}
+
+// Locks of variables, each once and in the order of their addresses, as TensorFlow's kernels take them.
+class Locks {
+ public:
+  Locks(std::vector<tensorflow::mutex*> locks, bool shared) : locks_(std::move(locks)), shared_(shared) {
+    std::sort(locks_.begin(), locks_.end());
+    locks_.erase(std::unique(locks_.begin(), locks_.end()), locks_.end());
+    for (tensorflow::mutex* m : locks_) shared_ ? m->lock_shared() : m->lock();
+  }
+  ~Locks() {
+    for (tensorflow::mutex* m : locks_) shared_ ? m->unlock_shared() : m->unlock();
+  }
+  Locks(const Locks&) = delete;
+  Locks& operator=(const Locks&) = delete;
+
+ private:
+  std::vector<tensorflow::mutex*> locks_;
+  bool shared_;
+};
+
+}  // namespace anvil::shim
