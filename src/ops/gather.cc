@@ -86,7 +86,25 @@ void run_v1(Call& call, const OpSpec& op, const State*) { gather(call, op, 0, 0)
 const std::vector<DType> kTypes = join({kFloats, {DType::boolean, DType::i32, DType::i64}});
 const TypeAxis kIndices{"Tindices", {DType::i32, DType::i64}};
 
+// The slices start behind the batch's axes, and the indices' batch axes are as many.
+void run_resource(Call& call, const OpSpec& op, const State* state) {
+  const int64_t batch = static_cast<const BatchState*>(state)->batch_dims;
+  gather(call, op, batch, batch);
+}
+OpSpec resource_gather() {
+  OpSpec row{"ResourceGather", join({kFloats, kDeviceInts, {DType::boolean, DType::f64, DType::c64}}),
+             run_resource,     "",
+             variants,         prepare};
+  row.host = {"resource"};
+  row.type_attr = "dtype";
+  row.more = {kIndices};
+  row.variables = {0};
+  row.use = OpSpec::Use::read;
+  return row;
+}
+
 const Family gathers{
+    resource_gather(),
     {"Gather", kTypes, run_v1, "", variants, nullptr, {}, "Tparams", {kIndices}},
     {"GatherV2", kTypes, run_v2, "", variants, prepare, {"axis"}, "Tparams", {kIndices}},
 };

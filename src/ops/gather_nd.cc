@@ -14,7 +14,7 @@ struct GatherNdParams {
 
 std::string name(size_t bytes, size_t index_bytes) { return str("gather_nd/gather_nd<", bytes, ",", index_bytes, ">"); }
 void variants(const OpSpec&, std::vector<std::string>& names) {
-  for (const size_t bytes : {2, 4, 8})
+  for (const size_t bytes : {1, 2, 4, 8})
     for (const size_t index_bytes : {4, 8}) names.push_back(name(bytes, index_bytes));
 }
 
@@ -45,8 +45,19 @@ void run(Call& call, const OpSpec& op, const State*) {
 }
 
 const std::vector<DType> kTypes = join({kFloats, {DType::f64, DType::c64, DType::i32, DType::i64}});
-const Family gathers{
-    {"GatherNd", kTypes, run, "", variants, nullptr, {}, "Tparams", {{"Tindices", {DType::i32, DType::i64}}}}};
+const TypeAxis kIndices{"Tindices", {DType::i32, DType::i64}};
+
+OpSpec resource_gather_nd() {
+  OpSpec row{"ResourceGatherNd", join({kFloats, kDeviceInts, {DType::f64, DType::c64}}), run, "", variants};
+  row.host = {"resource"};
+  row.type_attr = "dtype";
+  row.more = {kIndices};
+  row.variables = {0};
+  row.use = OpSpec::Use::read;
+  return row;
+}
+
+const Family gathers{{"GatherNd", kTypes, run, "", variants, nullptr, {}, "Tparams", {kIndices}}, resource_gather_nd()};
 
 }  // namespace
 }  // namespace anvil::ops

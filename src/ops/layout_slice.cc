@@ -79,6 +79,30 @@ void run_strided_slice_update(Call& call, const OpSpec& op, const State* state) 
   move_elements(call, op, walk, whole, y);
 }
 
+// The variable's part that the slice names becomes the value, or one element of it everywhere.
+void run_assign(Call& call, const OpSpec&, const State* state) {
+  const Tensor ref = call.input(0), value = call.input(4);
+  const SlicePlan plan = read_plan(call, 1, ref.shape, state);
+  require(value.shape == plan.shape || value.size() == 1, Code::invalid_argument, "cannot assign a value of shape ",
+          text(value.shape), " to a slice of shape ", text(plan.shape));
+  if (count(plan.shape) == 0) return;
+  Walk walk{plan.axes(ref.shape), 0, plan.from(ref.shape)};
+  for (Axis& a : walk.axes) {
+    std::swap(a.stride[0], a.stride[1]);
+    if (value.shape != plan.shape) a.stride[0] = 0;
+  }
+  launch_copy(call, walk, value, ref);
+}
+OpSpec slice_assign(const char* name, bool resource) {
+  OpSpec row{name,          join({kFloats, kDeviceInts, {DType::boolean, DType::f64, DType::c64, DType::c128}}),
+             run_assign,    "",
+             copy_variants, prepare_masks};
+  row.host = {"begin", "end", "strides"};
+  if (resource) row.host.push_back("ref");
+  row.variables = {0};
+  return row;
+}
+
 void run_slice(Call& call, const OpSpec& op, const State*) {
   const Tensor x = call.input(0), b = call.input(1), s = call.input(2);
   const Shape wanted{x.rank()};
@@ -109,6 +133,8 @@ const std::vector<DType> kSliced = {DType::f32, DType::f16, DType::bf16, DType::
 const std::vector<DType> kInt32 = {DType::i32};
 
 const Family slice{
+    slice_assign("ResourceStridedSliceAssign", true),
+    slice_assign("StridedSliceAssign", false),
     {"Slice", kSliced, run_slice, "", copy_variants, nullptr, {"begin", "size"}},
     {"StridedSlice", kAll, run_strided_slice, "", copy_variants, prepare_masks, {"begin", "end", "strides"}},
     {"StridedSlice",

@@ -8,8 +8,7 @@
 namespace anvil::ops {
 namespace {
 
-constexpr uint32_t kUnit = 8;           // bytes of the widest unit moved
-constexpr uint64_t kMostWords = 32768;  // of row numbers, two each, in one launch: some drivers end longer loops
+constexpr uint32_t kUnit = 8;  // bytes of the widest unit moved
 
 std::string arithmetic(DType t) { return str("scatter/apply<", is_float(t) ? "Float<" : "Int<", slang_name(t), ">>"); }
 std::string move(uint32_t bytes) { return str("scatter/move<", bytes, ">"); }
@@ -87,12 +86,9 @@ uint32_t plan_scatter_parts(const ScatterRows& rows, const Caps& caps) {
   return static_cast<uint32_t>(std::bit_floor(std::clamp<uint64_t>(wanted, 1, rows_there)));
 }
 
-void launch_scatter(Call& call, ScatterOp op, const ScatterRows& rows, const Tensor& indices, const Tensor& updates,
-                    const Tensor& y) {
-  if (rows.count == 0 || rows.width == 0 || y.size() == 0) return;
+Tensor launch_row_numbers(Call& call, const ScatterRows& rows, const Tensor& indices) {
   require(rows.space.size() <= kScatterAxes, Code::unimplemented, "index vectors of more than ", kScatterAxes,
           " elements");
-  for (const Tensor& t : {indices, updates, y}) require_indexable("a scatter", t);
   const uint64_t padded = div_up(rows.count, 2) * 2;
   const Tensor list = call.scratch(DType::u32, {static_cast<int64_t>(padded)});
   RowsParams params{static_cast<uint32_t>(rows.count),
@@ -101,9 +97,16 @@ void launch_scatter(Call& call, ScatterOp op, const ScatterRows& rows, const Ten
                     static_cast<uint32_t>(size_of(indices.type)),
                     {}};
   for (size_t d = 0; d < rows.space.size(); ++d) params.size[d] = static_cast<uint32_t>(rows.space[d]);
-  Stream& stream = call.stream();
-  stream.launch(call.kernel("scatter/rows"), Grid::line(div_up(padded, kMapGroup)), {read(indices), write(list)},
-                params);
+  call.stream().launch(call.kernel("scatter/rows"), Grid::line(div_up(padded, kMapGroup)), {read(indices), write(list)},
+                       params);
+  return list;
+}
+
+void launch_scatter(Call& call, ScatterOp op, const ScatterRows& rows, const Tensor& indices, const Tensor& updates,
+                    const Tensor& y) {
+  if (rows.count == 0 || rows.width == 0 || y.size() == 0) return;
+  for (const Tensor& t : {indices, updates, y}) require_indexable("a scatter", t);
+  const Tensor list = launch_row_numbers(call, rows, indices);
   if (op == ScatterOp::update) return launch_update(call, rows, list, updates, y);
 
   const uint32_t parts = plan_scatter_parts(rows, call.caps());
@@ -111,11 +114,12 @@ void launch_scatter(Call& call, ScatterOp op, const ScatterRows& rows, const Ten
   const bool repeated = updates.size() == 1 && rows.count * rows.width != 1;
   const Kernel& kernel = call.kernel(arithmetic(y.type));
   const Grid grid = Grid::line(div_up(uint64_t{parts} * width, kMapGroup));
-  for (uint64_t begin = 0; begin < padded / 2; begin += kMostWords)
-    stream.launch(
+  const auto words = static_cast<uint64_t>(list.size() / 2);
+  for (uint64_t begin = 0; begin < words; begin += kScatterWords)
+    call.stream().launch(
         kernel, grid, {read(list), read(updates), write(y)},
-        ApplyParams{static_cast<uint32_t>(begin), static_cast<uint32_t>(std::min(begin + kMostWords, padded / 2)),
-                    width, parts, static_cast<uint32_t>(op), repeated ? 1U : 0U});
+        ApplyParams{static_cast<uint32_t>(begin), static_cast<uint32_t>(std::min(begin + kScatterWords, words)), width,
+                    parts, static_cast<uint32_t>(op), repeated ? 1U : 0U});
 }
 
 void scatter_variants(ScatterOp op, DType type, std::vector<std::string>& names) {

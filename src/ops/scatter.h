@@ -15,6 +15,8 @@ namespace anvil::ops {
 enum class ScatterOp : uint8_t { update, add, sub, mul, div, min, max };
 
 inline constexpr int kScatterAxes = 8;  // that an index vector may name
+// Words of row numbers, two each, that one launch of a kernel that walks them takes: some drivers end longer loops.
+inline constexpr uint64_t kScatterWords = 32768;
 
 // Where the updates go.
 struct ScatterRows {
@@ -30,6 +32,10 @@ ScatterRows first_axis_rows(const Shape& y, const Shape& indices);
 // Throws invalid_argument where updates.shape is not indices.shape[:-1] + y.shape[indices.shape[-1]:], in the words of
 // TensorFlow's scatter_nd kernels.
 void require_nd(const Shape& y, const Shape& indices, const Shape& updates);
+
+// Records the kernel "scatter/rows": the row that each index vector names, as uint32 in scratch memory, 2^32 - 1 where
+// it points outside.  Their number is padded to an even one.
+Tensor launch_row_numbers(Call& call, const ScatterRows& rows, const Tensor& indices);
 
 // How the rows of an arithmetic scatter are shared out; pure.  Each of `parts` (a power of two) groups of `width` lanes
 // owns the rows that are equal to it modulo `parts`.

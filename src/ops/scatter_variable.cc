@@ -44,7 +44,28 @@ OpSpec scatter(const char* name, ScatterOp op, bool nd) {
   return row;
 }
 
+// TensorFlow 1's forms, on references; the CUDA build has floats only for those without vectors.
+OpSpec on_reference(const char* name, ScatterOp op, bool nd) {
+  OpSpec row = scatter(name, op, nd);
+  row.types = nd ? kNumbers : kFloats;
+  row.host = {};
+  row.type_attr = "T";
+  return row;
+}
+
 const Family scatters{
+    on_reference("ScatterUpdate", ScatterOp::update, false),
+    on_reference("ScatterAdd", ScatterOp::add, false),
+    on_reference("ScatterSub", ScatterOp::sub, false),
+    on_reference("ScatterMul", ScatterOp::mul, false),
+    on_reference("ScatterDiv", ScatterOp::div, false),
+    on_reference("ScatterMin", ScatterOp::min, false),
+    on_reference("ScatterMax", ScatterOp::max, false),
+    on_reference("ScatterNdUpdate", ScatterOp::update, true),
+    on_reference("ScatterNdAdd", ScatterOp::add, true),
+    on_reference("ScatterNdSub", ScatterOp::sub, true),
+    on_reference("ScatterNdMin", ScatterOp::min, true),
+    on_reference("ScatterNdMax", ScatterOp::max, true),
     scatter("ResourceScatterUpdate", ScatterOp::update, false),
     scatter("ResourceScatterAdd", ScatterOp::add, false),
     scatter("ResourceScatterSub", ScatterOp::sub, false),

@@ -149,7 +149,8 @@ struct Assign {
 void* create_assign(TF_OpKernelConstruction* construction) {
   return create_guarded(construction, [&] {
     const TfAttrs attrs(construction);
-    return new Assign{to_tf(attrs.type("dtype")), attrs.has("validate_shape") && attrs.flag("validate_shape")};
+    return new Assign{to_tf(attrs.type(attrs.has("dtype") ? "dtype" : "T")),
+                      attrs.has("validate_shape") && attrs.flag("validate_shape")};
   });
 }
 
@@ -213,6 +214,16 @@ void run_on_variables(TF_OpKernelContext* context, const OpSpec& row, const ops:
 }
 
 void register_variable_kernels(const std::vector<const Caps*>&) {
+  // TensorFlow 1's, on references, which only a shim reaches.
+  for (size_t i = 0; shim() && i < kDTypes.size(); ++i) {
+    const auto type = static_cast<DType>(i);
+    if (type == DType::i32) continue;  // host memory
+    const TypeConstraints types = {{"T", to_tf(type)}};
+    register_kernel("Assign", types, {}, create_assign, compute_assign, destroy_assign);
+    if (!row_for(Update::add, type)) continue;  // those run by proxy
+    register_kernel("AssignAdd", types, {}, nullptr, compute_update<Update::add>, nullptr);
+    register_kernel("AssignSub", types, {}, nullptr, compute_update<Update::subtract>, nullptr);
+  }
   // Every type, also those that we cannot compute in: an update of those then fails with a message, where TensorFlow's
   // kernel would write to device memory from the host.
   for (size_t i = 0; i < kDTypes.size(); ++i) {

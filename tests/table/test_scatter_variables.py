@@ -5,7 +5,7 @@ import numpy as np
 import on_variables
 import pytest
 import tensorflow as tf
-from row import FLOATS, INTS, special_values
+from row import FLOATS, INTS, special_values, values
 
 NUMBERS = FLOATS + INTS  # int32 variables live on the CPU
 EVERY = NUMBERS + ("bool", "float64", "complex64", "complex128")
@@ -153,3 +153,59 @@ def test_readers_keep_what_they_read():
     np.testing.assert_array_equal(before, np.zeros((4, 2)))
     np.testing.assert_array_equal(between, [[0, 0], [1, 1], [0, 0], [0, 0]])
     np.testing.assert_array_equal(v.numpy(), [[4, 4], [4, 4], [2, 2], [18, 18]])
+
+
+@pytest.mark.parametrize("dtype", [*NUMBERS, "bool", "float64", "complex64"])
+def test_gather(dtype):
+    rng = np.random.default_rng(8)
+    x = values(rng, (4, 3, 5), dtype) if dtype != "complex64" else numbers(rng, (4, 3, 5), dtype)
+    for index_type in ("int32", "int64"):
+        indices = rng.integers(0, 4, (2, 3)).astype(index_type)
+        got, left = on_variables.run("ResourceGather", {"resource": x}, {"indices": indices}, dtype=x.dtype)
+        np.testing.assert_array_equal(got, x[indices])
+        np.testing.assert_array_equal(left, x)
+    batched = rng.integers(0, 3, (4, 2)).astype("int32")
+    got, _ = on_variables.run("ResourceGather", {"resource": x}, {"indices": batched}, dtype=x.dtype, batch_dims=1)
+    np.testing.assert_array_equal(got, np.stack([x[b][batched[b]] for b in range(4)]))
+    if dtype == "bool":
+        return
+    pairs = np.stack([rng.integers(0, 4, 6), rng.integers(0, 3, 6)], -1).astype("int64")
+    got, _ = on_variables.run("ResourceGatherNd", {"resource": x}, {"indices": pairs}, dtype=x.dtype)
+    np.testing.assert_array_equal(got, x[pairs[:, 0], pairs[:, 1]])
+
+
+SLICES = [
+    lambda v, c: v[1:3].assign(c([[7, 8, 9, 1, 2], [1, 2, 3, 4, 5]])),
+    lambda v, c: v[::-2, 1].assign(c([5, 6])),
+    lambda v, c: v[..., -1].assign(c([1, 2, 3, 4])),
+    lambda v, c: v[2, 3].assign(c(9)),
+    lambda v, c: v[:, tf.newaxis, 2:4].assign(c([[[1, 2]], [[3, 4]], [[5, 6]], [[7, 8]]])),
+    lambda v, c: v[3:1].assign(c(np.zeros((0, 5)))),
+]
+
+
+@pytest.mark.parametrize("assign", SLICES)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "uint16", "int64", "bool", "complex64"])
+def test_slice_assign(assign, dtype):
+    def attempt(device):
+        with tf.device(device):
+            v = tf.Variable(tf.cast(tf.reshape(tf.range(20), [4, 5]), dtype))
+            before = v.read_value()
+            assign(v, lambda x: tf.cast(tf.constant(x, tf.float32), dtype))
+            return before.numpy(), v.numpy()
+
+    for got, want in zip(attempt(engine.DEVICE.name), attempt(engine.CPU), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_slice_assign_of_another_shape():
+    def attempt(device):
+        with tf.device(device):
+            tf.Variable(tf.zeros([4, 5]))[1:3].assign(tf.ones([3, 5]))
+
+    classes = []
+    for device in (engine.DEVICE.name, engine.CPU):
+        with pytest.raises((tf.errors.OpError, ValueError)) as raised:
+            attempt(device)
+        classes.append(raised.type)
+    assert classes[0] is classes[1]

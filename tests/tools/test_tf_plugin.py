@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 PROGRAM = Path(__file__).with_name("tf_program.py")
-TOGETHER = ("listing", "memory", "train", "xla", "variables", "concurrent", "fallbacks", "errors", "op_cost")
+TOGETHER = ("listing", "memory", "train", "xla", "variables", "concurrent", "fallbacks", "proxies", "references")
+TOGETHER += ("errors", "op_cost")
 
 
 def run(*tasks: str, **environment: str) -> dict:
@@ -120,6 +121,47 @@ def test_fallbacks_are_counted(healthy):
 @pytest.mark.parametrize("case", ["eager_on_cpu", "graph_on_cpu", "pipeline", "strings", "shapes"])
 def test_what_belongs_on_the_cpu_is_no_fallback(healthy, case):
     assert healthy["fallbacks"][case] == {}
+
+
+def test_a_missing_kernel_on_a_variable_is_no_error(healthy):
+    steps = healthy["proxies"]["steps"]
+    for mode in ("eager", "graph"):
+        got, wanted = steps[f"{mode} GPU:0"], steps[f"{mode} CPU:0"]
+        np.testing.assert_allclose(got[1:], wanted[1:], rtol=1e-6)
+        assert got[0] == wanted[0] == np.arange(12.0).reshape(4, 3).tolist(), "an earlier read keeps its value"
+
+
+def test_proxies_are_counted_and_logged(healthy):
+    assert healthy["proxies"]["counted"] == {"ResourceSparseApplyMomentum": 4}
+    assert any(line.startswith("ResourceSparseApplyMomentum") for line in healthy["proxies"]["logged"])
+
+
+@pytest.mark.parametrize("fault", ["shape", "index"])
+def test_a_proxy_fails_as_the_cpu_does(healthy, fault):
+    ours, cpu = healthy["proxies"]["errors"][fault]
+    assert ours == cpu == "InvalidArgumentError"
+
+
+def test_an_op_that_is_placed_outright_runs(healthy):
+    device, value = healthy["proxies"]["placed"]
+    assert device.endswith("GPU:0")
+    assert value == [[1.5, 1.0], [1.0, 1.25]]
+    assert healthy["proxies"]["double"] == 8.0
+
+
+def test_what_is_free_to_go_to_the_cpu_goes_there(healthy):
+    device, proxies = healthy["proxies"]["free"]
+    assert device.endswith("CPU:0")
+    assert proxies == {}
+
+
+@pytest.mark.parametrize("optimizer", ["GradientDescent", "Adam", "Adagrad", "Momentum"])
+def test_reference_variables(healthy, optimizer):
+    """TensorFlow 1's variables: every value as on the CPU; only the first assignment goes through the host."""
+    ours, cpu, proxies = healthy["references"][f"{optimizer}Optimizer"]
+    for got, wanted in zip(ours, cpu, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6)
+    assert set(proxies) <= {"Assign", "AssignAdd", "SparseApplyMomentum"}, proxies
 
 
 def test_errors_are_exceptions(healthy):

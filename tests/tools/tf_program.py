@@ -3,6 +3,7 @@
 Each task is a function; what it returns is printed as one line of JSON.
 """
 
+import functools
 import json
 import os
 import sys
@@ -222,6 +223,88 @@ def fallbacks():
     measure("pipeline", pipeline)
     measure("strings", lambda: tf.strings.join([tf.constant("a"), tf.constant("b")]))
     measure("shapes", lambda: tf.reduce_prod(tf.shape(x)) + tf.range(3))
+    return out
+
+
+def proxies():
+    """Ops that must run on the device and have no kernel there: the CPU's runs, and says so."""
+    import tensorflow_anvil
+
+    def slots(device):
+        with tf.device(device):
+            return tf.Variable(tf.reshape(tf.range(12.0), [4, 3])), tf.Variable(tf.ones([4, 3]))
+
+    def momentum(var, accum, grad=None, index=3):
+        grad = tf.ones([2, 3]) if grad is None else grad
+        with tf.control_dependencies(
+            [
+                tf.raw_ops.ResourceSparseApplyMomentum(
+                    var=var.handle, accum=accum.handle, lr=0.5, grad=grad, indices=[1, index], momentum=0.5
+                )
+            ]
+        ):
+            return var.read_value(), accum.read_value()
+
+    out = {"steps": {}, "errors": {}}
+    tensorflow_anvil.reset_stats()
+    for mode, step in {"eager": momentum, "graph": tf.function(momentum)}.items():
+        for device in ("GPU:0", "CPU:0"):
+            held = slots(device)
+            before = held[0].read_value()
+            for _ in range(2):
+                values = step(*held)
+            out["steps"][f"{mode} {device}"] = [v.numpy().tolist() for v in (before, *values)]
+    out["counted"] = stats()["proxies"]
+    out["logged"] = tensorflow_anvil.fallback_log()
+    for name, wrong in {"shape": {"grad": tf.ones([2, 2])}, "index": {"index": 9}}.items():
+        calls = [functools.partial(momentum, *slots(device), **wrong) for device in ("GPU:0", "CPU:0")]
+        out["errors"][name] = [raised(call)[0] for call in calls]
+    # Placed outright, where TensorFlow may not choose another device.
+    soft = tf.config.get_soft_device_placement()
+    tf.config.set_soft_device_placement(False)
+    with tf.device("GPU:0"):
+        x = tf.linalg.inv(tf.constant([[2.0, 0], [0, 4.0]]))
+        out["placed"] = [x.device, (x + 1).numpy().tolist()]
+        out["double"] = float(tf.reduce_sum(tf.matmul(tf.ones([2, 2], tf.float64), tf.ones([2, 2], tf.float64))))
+    tf.config.set_soft_device_placement(soft)
+    # Free to go where it likes, the op itself runs on the CPU, with no proxy.
+    tensorflow_anvil.reset_stats()
+    out["free"] = [tf.linalg.inv(tf.eye(2)).device, stats()["proxies"]]
+    return out
+
+
+def references():
+    """A TensorFlow 1 graph with reference variables, trained on each device: its variables and what ran by proxy."""
+    import tensorflow_anvil
+
+    v1 = tf.compat.v1
+
+    def train(device, optimizer):
+        graph = tf.Graph()
+        with graph.as_default(), tf.device(device):
+            w = v1.get_variable("w", [4, 3], initializer=v1.constant_initializer(0.5), use_resource=False)
+            table = v1.get_variable("table", [5, 3], initializer=v1.constant_initializer(0.25), use_resource=False)
+            step = v1.get_variable("step", [], initializer=v1.zeros_initializer(), use_resource=False)
+            x = v1.placeholder(tf.float32, [None, 4])
+            rows = tf.gather(table, [0, 2, 2])
+            loss = tf.reduce_mean(tf.square(tf.matmul(x, w) - 1.0)) + tf.reduce_sum(tf.square(rows - 1.0))
+            made = getattr(v1.train, optimizer)(0.125, **({"momentum": 0.5} if optimizer.startswith("Mom") else {}))
+            train_op = made.minimize(loss, var_list=[w, table])
+            count = v1.assign_add(step, 1.0)
+            changed = v1.scatter_update(table, [4], [[7.0, 8.0, 9.0]])
+            init = v1.global_variables_initializer()
+        data = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
+        with v1.Session(graph=graph) as session:
+            session.run(init)
+            losses = [float(session.run([loss, train_op, count], {x: data})[0]) for _ in range(4)]
+            session.run(changed)
+            held = session.run([w, table, step])
+        return [losses, *(np.asarray(v).tolist() for v in held)]
+
+    out = {}
+    for optimizer in ("GradientDescentOptimizer", "AdamOptimizer", "AdagradOptimizer", "MomentumOptimizer"):
+        tensorflow_anvil.reset_stats()
+        out[optimizer] = [train("/GPU:0", optimizer), train("/CPU:0", optimizer), stats()["proxies"]]
     return out
 
 

@@ -199,7 +199,7 @@ class ProxyCall {
         Ref& ref = refs_.emplace_back();
         ref.input = i;
         if (on_device.IsInitialized()) TF_RETURN_IF_ERROR(ref.copy.fetch(context_, on_device));
-        ref.tensor = on_device.IsInitialized() ? ref.copy.value : Tensor(on_device.dtype());
+        ref.tensor = on_device.IsInitialized() ? ref.copy.value : on_device;  // unset, it is a shape only
         ref.copy.value = Tensor();
         inputs_.push_back(TensorValue(&ref.lock, &ref.tensor));
         continue;
@@ -349,35 +349,64 @@ bool can_be_proxied(const OpDef& op) {
   return works_on_variables(op) || (!op.is_stateful() && proxy_calls.wanted(op.name().c_str()) != 0);
 }
 
-void register_proxy(const OpDef& op, const std::string& device_type) {
+// A type attribute and the types that a proxy is for; an empty name: all.
+struct ForTypes {
+  std::string attr;
+  std::vector<DataType> types;
+};
+
+void register_proxy(const OpDef& op, const std::string& device_type, const ForTypes& only) {
   tensorflow::KernelDefBuilder builder(op.name().c_str());
   builder.Device(device_type.c_str()).Priority(-1);
-  for (const OpDef::ArgDef& arg : op.input_arg())
-    if (!arg.is_ref()) builder.HostMemory(arg.name().c_str());
-  for (const OpDef::ArgDef& arg : op.output_arg())
-    if (!arg.is_ref()) builder.HostMemory(arg.name().c_str());
+  if (!only.attr.empty()) builder.TypeConstraint(only.attr.c_str(), only.types);
+  for (const auto* args : {&op.input_arg(), &op.output_arg()})
+    for (const OpDef::ArgDef& arg : *args)
+      if (!arg.is_ref()) builder.HostMemory(arg.name().c_str());
   // It registers itself when it is made, and stays.
   new tensorflow::kernel_factory::OpKernelRegistrar(builder.Build(), "AnvilProxy", make_proxy);
+}
+
+// TensorFlow's kernels for devices of any kind serve some types of an op, and a kernel for this kind would hide them:
+// the types that are left.  False if none are.
+bool types_left(const std::vector<tensorflow::KernelDef>& kernels, ForTypes* left) {
+  std::set<int> on_cpu, taken;
+  for (const tensorflow::KernelDef& kernel : kernels)
+    if (kernel.device_type() == tensorflow::DEVICE_DEFAULT) {
+      if (kernel.constraint_size() == 0) return false;
+      left->attr = kernel.constraint(0).name();
+    }
+  if (left->attr.empty()) return true;
+  for (const tensorflow::KernelDef& kernel : kernels)
+    for (const auto& constraint : kernel.constraint()) {
+      if (constraint.name() != left->attr) continue;
+      const auto& types = constraint.allowed_values().list().type();
+      (kernel.device_type() == tensorflow::DEVICE_CPU ? on_cpu : taken).insert(types.begin(), types.end());
+    }
+  for (const int type : on_cpu)
+    if (!taken.count(type)) left->types.push_back(static_cast<DataType>(type));
+  return !left->types.empty();
 }
 
 }  // namespace
 
 int32_t offer_proxies(const char* device_type, const anvil_proxy_calls* calls) {
   proxy_calls = *calls;
-  std::set<std::string> on_cpu, for_all;
+  std::map<std::string, std::vector<tensorflow::KernelDef>> kernels;
+  std::set<std::string> on_cpu;
   const tensorflow::KernelList all = tensorflow::GetAllRegisteredKernels();
   for (const tensorflow::KernelDef& kernel : all.kernel()) {
     if (!kernel.label().empty()) continue;
     if (kernel.device_type() == tensorflow::DEVICE_CPU) on_cpu.insert(kernel.op());
-    // A kernel for the device itself would hide these.
-    if (kernel.device_type() == tensorflow::DEVICE_DEFAULT) for_all.insert(kernel.op());
+    else if (kernel.device_type() != tensorflow::DEVICE_DEFAULT) continue;
+    kernels[kernel.op()].push_back(kernel);
   }
   int32_t count = 0;
   for (const std::string& name : on_cpu) {
     const tensorflow::OpRegistrationData* op = nullptr;
-    if (for_all.count(name) || !tensorflow::OpRegistry::Global()->LookUp(name, &op).ok()) continue;
-    if (!can_be_proxied(op->op_def)) continue;
-    register_proxy(op->op_def, device_type);
+    ForTypes types;
+    if (!tensorflow::OpRegistry::Global()->LookUp(name, &op).ok() || !can_be_proxied(op->op_def)) continue;
+    if (!types_left(kernels[name], &types)) continue;
+    register_proxy(op->op_def, device_type, types);
     ++count;
   }
   return count;

@@ -67,7 +67,8 @@ typedef struct anvil_shim_api {
   uint32_t revision;
   const char* tensorflow; /* the version it was built for, e.g. "2.21.0" */
 
-  /* variable (input `handle`) = input `value`, as AssignVariableOp of type `type`. */
+  /* variable (input `handle`, a resource or a reference) = input `value`, as AssignVariableOp of type `type` or Assign.
+   */
   void (*assign)(TF_OpKernelContext* context, int32_t handle, int32_t value, int32_t type, int32_t validate_shape,
                  anvil_copy copy, TF_Status* status);
   /* variable (input `handle`) = variable (op) input `value`, as AssignAddVariableOp and its like. */

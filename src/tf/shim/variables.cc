@@ -41,9 +41,49 @@ absl::Status check_assignment(const Var& variable, const Tensor& held, const Ten
   return absl::OkStatus();
 }
 
+// TensorFlow 1's variables, which are references: changed in place, since whoever reads them reads what is there.
+absl::Status assign_reference(TF_OpKernelContext* c, int32_t reference, int32_t input, bool validate_shape,
+                              anvil_copy copy, TF_Status* status) {
+  OpKernelContext* context = context_of(c);
+  const Tensor& value = context->input(input);
+  {
+    const tensorflow::mutex_lock hold(*context->input_ref_mutex(reference));
+    const Tensor held = context->mutable_input(reference, /*lock_held=*/true);
+    if (validate_shape && !held.shape().IsSameSize(value.shape()))
+      return tensorflow::errors::InvalidArgument(
+          "Assign requires shapes of both tensors to match. lhs shape= ", held.shape().DebugString(),
+          " rhs shape= ", value.shape().DebugString());
+    Tensor own;
+    TF_RETURN_IF_ERROR(copied(c, value, copy, status, &own));
+    context->replace_ref_input(reference, own, /*lock_held=*/true);
+  }
+  context->forward_ref_input_to_ref_output(reference, 0);
+  return absl::OkStatus();
+}
+
+absl::Status update_reference(TF_OpKernelContext* c, int32_t reference, int32_t input, int32_t op, anvil_update update,
+                              TF_Status* status) {
+  OpKernelContext* context = context_of(c);
+  const Tensor& value = context->input(input);
+  {
+    const tensorflow::mutex_lock hold(*context->input_ref_mutex(reference));
+    const Tensor held = context->mutable_input(reference, /*lock_held=*/true);
+    if (!held.IsInitialized())
+      return tensorflow::errors::FailedPrecondition("Attempting to use uninitialized parameters: ",
+                                                    context->op_kernel().requested_input(reference));
+    if (!held.shape().IsSameSize(value.shape()))
+      return tensorflow::errors::InvalidArgument("Parameters and update must be the same size");
+    const Buffer target(held), operand(value);
+    if (held.NumElements() > 0) update(c, op, &target.view, &operand.view, &target.view, status);
+  }
+  context->forward_ref_input_to_ref_output(reference, 0);
+  return absl::OkStatus();
+}
+
 absl::Status assign_variable(TF_OpKernelContext* c, int32_t handle, int32_t input, tensorflow::DataType type,
                              bool validate_shape, anvil_copy copy, TF_Status* status) {
   OpKernelContext* context = context_of(c);
+  if (context->input_is_ref(handle)) return assign_reference(c, handle, input, validate_shape, copy, status);
   const Tensor& value = context->input(input);
   if (value.dtype() != type)
     return tensorflow::errors::InvalidArgument("Variable and value dtypes don't match; respectively, ",
@@ -73,6 +113,7 @@ absl::Status assign_variable(TF_OpKernelContext* c, int32_t handle, int32_t inpu
 absl::Status update_variable(TF_OpKernelContext* c, int32_t handle, int32_t input, int32_t op, anvil_update update,
                              TF_Status* status) {
   OpKernelContext* context = context_of(c);
+  if (context->input_is_ref(handle)) return update_reference(c, handle, input, op, update, status);
   tensorflow::core::RefCountPtr<Var> variable;
   TF_RETURN_IF_ERROR(find(context, handle, &variable));
   const Tensor& value = context->input(input);
@@ -114,7 +155,11 @@ absl::Status find_any(OpKernelContext* context, int input, Held* held) {
     held->lock = context->input_ref_mutex(input);
     return absl::OkStatus();
   }
-  TF_RETURN_IF_ERROR(find(context, input, &held->resource));
+  const absl::Status found = find(context, input, &held->resource);
+  // TensorFlow's optimisers say it so; its other ops pass on what the look-up said.
+  if (!found.ok() && context->op_kernel().type_string().find("Apply") != std::string::npos)
+    return tensorflow::errors::Internal("Invalid variable reference.");
+  TF_RETURN_IF_ERROR(found);
   held->lock = held->resource->mu();
   return absl::OkStatus();
 }
