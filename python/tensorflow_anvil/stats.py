@@ -48,7 +48,7 @@ def why_no_device() -> str:
 def stats() -> dict:
     """All counters of this process by name, and under "fallbacks" and "proxies" the ops that the CPU computed.
 
-    An op has fallen back if it was placed on the CPU where TensorFlow's CUDA build would run it on the GPU.  It counts
+    An op has fallen back if the CPU computes it where TensorFlow's CUDA build would run it on the GPU.  It counts
     once for each graph that holds it, and each time it runs eagerly.  A proxy is the CPU's kernel run for an op that must
     run on the device, since it works on a variable there or the script says so; it counts each time.  Raises Unavailable where the plug-in cannot be
     loaded.

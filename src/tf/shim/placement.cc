@@ -47,7 +47,8 @@ class GraphWatch final : public tensorflow::GraphOptimizationPass {
   absl::Status Run(const tensorflow::GraphOptimizationPassOptions& options) override {
     if (!options.graph || !*options.graph || !belongs_to_device(options, **options.graph)) return absl::OkStatus();
     for (const tensorflow::Node* node : (*options.graph)->op_nodes())
-      if (watch_.calls.may_matter(node->type_string().c_str()) && on_cpu_without_need(*node))
+      if (watch_.calls.may_matter(node->type_string().c_str()) &&
+          (of_device(node->assigned_device_name()) || on_cpu_without_need(*node)))
         report_if_missing(watch_, node->def(), node->name().c_str());
     return absl::OkStatus();
   }
