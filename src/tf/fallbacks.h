@@ -7,8 +7,8 @@ namespace anvil::tf {
 // is possible; then it says so in the log.
 void prepare_placement();
 
-// Gives ops that must run on our devices, and that we have no kernel for, the CPU's.  Called once, after all kernels are
-// registered.
+// Gives ops that must run on our devices, and that we have no kernel for, the CPU's.  Called once, after all kernels
+// are registered.
 void prepare_proxies();
 
 }  // namespace anvil::tf

@@ -71,23 +71,27 @@ def start(on_cpu: bool = False) -> None:
     tf.config.set_soft_device_placement(False)
 
 
+def own_kernels(op: str) -> list:
+    """The GPU's kernels, but for those that run the CPU's by proxy, which have a priority below 0."""
+    found = kernels.get_registered_kernels_for_op(op).kernel
+    return [kernel for kernel in found if kernel.device_type == "GPU" and kernel.priority >= 0]
+
+
 def registered(op: str) -> list[dict[str, str]]:
     """The type constraints of every GPU kernel that TensorFlow has for `op`, one dict a kernel: {"T": "float32"}."""
     found = []
-    for kernel in kernels.get_registered_kernels_for_op(op).kernel:
-        if kernel.device_type == "GPU" and kernel.priority >= 0:  # below 0: what runs on the CPU by proxy
-            types = {c.name: [tf.as_dtype(t).name for t in c.allowed_values.list.type] for c in kernel.constraint}
-            found.append({name: t[0] for name, t in types.items() if len(t) == 1})
+    for kernel in own_kernels(op):
+        types = {c.name: [tf.as_dtype(t).name for t in c.allowed_values.list.type] for c in kernel.constraint}
+        found.append({name: t[0] for name, t in types.items() if len(t) == 1})
     return found
 
 
 def host_outputs(row: Row, key: str) -> set[str]:
     """Output arguments that the kernel keeps in host memory (int32 by TensorFlow's convention)."""
-    for kernel in kernels.get_registered_kernels_for_op(row.op).kernel:
-        if kernel.device_type == "GPU":
-            constraints = {c.name: tf.as_dtype(c.allowed_values.list.type[0]).name for c in kernel.constraint}
-            if row.key(constraints) in (key, "any"):
-                return set(kernel.host_memory_arg)
+    for kernel in own_kernels(row.op):
+        constraints = {c.name: tf.as_dtype(c.allowed_values.list.type[0]).name for c in kernel.constraint}
+        if row.key(constraints) in (key, "any"):
+            return set(kernel.host_memory_arg)
     return set()
 
 

@@ -90,8 +90,8 @@ typedef struct anvil_shim_api {
 
   /* Gives devices of this type a kernel for each op that has one on the CPU, works on variables or is wanted, and has
      no other kernel here that fits: it runs the CPU's kernel on host memory.  These kernels come last: an eager op that
-     is free to run on the CPU is still placed there.  Returns how many ops have one.  To be called once, after all other
-     kernels are registered. */
+     is free to run on the CPU is still placed there.  Returns how many ops have one.  To be called once, after all
+     other kernels are registered. */
   int32_t (*offer_proxies)(const char* device_type, const anvil_proxy_calls* calls);
 } anvil_shim_api;
 
