@@ -50,8 +50,8 @@ def stats() -> dict:
 
     An op has fallen back if the CPU computes it where TensorFlow's CUDA build would run it on the GPU.  It counts
     once for each graph that holds it, and each time it runs eagerly.  A proxy is the CPU's kernel run for an op that must
-    run on the device, since it works on a variable there or the script says so; it counts each time.  Raises Unavailable where the plug-in cannot be
-    loaded.
+    run on the device, since it works on a variable there or the script says so; it counts each time, and is named among
+    the fallbacks too.  Raises Unavailable where the plug-in cannot be loaded.
     """
     native = _native.library()
     counters: dict = {}

@@ -34,7 +34,7 @@ enum class Counter : uint8_t {
   validation_messages,
   device_errors,
   op_errors,       // ops that returned an error status
-  fallback_nodes,  // ops placed on the CPU that the CUDA build would run on the GPU
+  fallback_nodes,  // ops computed on the CPU that the CUDA build would run on the GPU, or that ran by proxy
   proxy_runs,      // calls of the CPU's kernel for an op that must run on the device
   count_           // number of counters
 };

@@ -120,7 +120,6 @@ std::string describe(const ops::OpSpec& op) {
   return line + "\n";
 }
 
-}  // namespace
 // A line "<name>\t<count>\n" for each name of the family.
 std::string counts_of(const char* family) {
   std::string text;
@@ -128,6 +127,7 @@ std::string counts_of(const char* family) {
   return text;
 }
 
+}  // namespace
 }  // namespace anvil
 
 using namespace anvil;

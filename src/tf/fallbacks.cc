@@ -116,6 +116,11 @@ void ran_by_proxy(const anvil_node* node) {
   try {
     add(Counter::proxy_runs);
     add_named("proxy", node->op);
+    // What CUDA has a kernel for was counted when it was placed; the rest is no less computed on the CPU.
+    if (!cuda_has(*node)) {
+      add(Counter::fallback_nodes);
+      add_named("fallback", node->op);
+    }
     log_once(LogKind::fallback,
              str(node->op, types_of(*node),
                  " runs on the CPU, with copies to the host and back each time: it must run where its "

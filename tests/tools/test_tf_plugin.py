@@ -11,7 +11,7 @@ import pytest
 
 PROGRAM = Path(__file__).with_name("tf_program.py")
 TOGETHER = ("listing", "memory", "train", "xla", "variables", "concurrent", "fallbacks", "proxies", "references")
-TOGETHER += ("errors", "op_cost")
+TOGETHER += ("crossing_proxies", "errors", "op_cost")
 
 
 def run(*tasks: str, **environment: str) -> dict:
@@ -132,7 +132,9 @@ def test_a_missing_kernel_on_a_variable_is_no_error(healthy):
 
 
 def test_proxies_are_counted_and_logged(healthy):
-    assert healthy["proxies"]["counted"] == {"ResourceSparseApplyMomentum": 4}
+    counted = healthy["proxies"]["counted"]
+    assert counted["proxies"] == {"ResourceSparseApplyMomentum": 4}
+    assert counted["fallbacks"] == {"ResourceSparseApplyMomentum": 4}
     assert any(line.startswith("ResourceSparseApplyMomentum") for line in healthy["proxies"]["logged"])
 
 
@@ -140,6 +142,10 @@ def test_proxies_are_counted_and_logged(healthy):
 def test_a_proxy_fails_as_the_cpu_does(healthy, fault):
     ours, cpu = healthy["proxies"]["errors"][fault]
     assert ours == cpu == "InvalidArgumentError"
+
+
+def test_proxies_do_not_block_one_another(healthy):
+    assert healthy["crossing_proxies"] == [True] * 6
 
 
 def test_an_op_that_is_placed_outright_runs(healthy):

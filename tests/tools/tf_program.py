@@ -254,7 +254,7 @@ def proxies():
             for _ in range(2):
                 values = step(*held)
             out["steps"][f"{mode} {device}"] = [v.numpy().tolist() for v in (before, *values)]
-    out["counted"] = stats()["proxies"]
+    out["counted"] = {kind: stats()[kind] for kind in ("proxies", "fallbacks")}
     out["logged"] = tensorflow_anvil.fallback_log()
     for name, wrong in {"shape": {"grad": tf.ones([2, 2])}, "index": {"index": 9}}.items():
         calls = [functools.partial(momentum, *slots(device), **wrong) for device in ("GPU:0", "CPU:0")]
@@ -271,6 +271,34 @@ def proxies():
     tensorflow_anvil.reset_stats()
     out["free"] = [tf.linalg.inv(tf.eye(2)).device, stats()["proxies"]]
     return out
+
+
+def crossing_proxies():
+    """Proxies that take the same variables in every order, in threads and sessions at once: they must not block."""
+    v1 = tf.compat.v1
+    pairs = [(i, j) for i in range(3) for j in range(3) if i != j]
+    graph = tf.Graph()
+    with graph.as_default(), tf.device("/GPU:0"):
+        held = {
+            kind: [v1.get_variable(f"v{kind}{i}", [4, 3], use_resource=kind) for i in range(3)]
+            for kind in (True, False)
+        }
+        step = {"lr": 0.01, "grad": tf.ones([2, 3]), "indices": [1, 3], "momentum": 0.5}
+        steps = []
+        for i, j in pairs * 3:
+            var, accum = held[True][i].handle, held[True][j].handle
+            steps.append(tf.raw_ops.ResourceSparseApplyMomentum(var=var, accum=accum, **step))
+            steps.append(tf.raw_ops.SparseApplyMomentum(var=held[False][i], accum=held[False][j], **step))
+        steps += [v1.assign_add(v, tf.ones([4, 3])) for v in held[True] + held[False]]
+        init = v1.global_variables_initializer()
+    with v1.Session(graph=graph, config=v1.ConfigProto(inter_op_parallelism_threads=2)) as session:
+        session.run(init)
+        workers = [threading.Thread(target=lambda: [session.run(steps) for _ in range(4)]) for _ in range(3)]
+        for w in workers:
+            w.start()
+        for w in workers:
+            w.join()
+        return [bool(np.isfinite(session.run(v)).all()) for v in held[True] + held[False]]
 
 
 def references():
