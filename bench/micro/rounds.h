@@ -10,6 +10,7 @@ namespace anvil::bench {
 
 struct Plan {
   int rounds = 10;
+  double wake_ms = 500;  // of work before the first round of a group; not on CPU-type devices
   double sample_ms = 5;  // calls are repeated in one sample until it is about this long
 };
 

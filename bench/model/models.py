@@ -98,7 +98,7 @@ def keras_step(net: str, device: str):
         model = network(net)
         x, y = (tf.identity(tf.constant(a)) for a in cases.batch(net))
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss)
+        model.compile(optimizer=keras.optimizers.Adam(cases.LEARNING_RATE), loss=loss)
     losses: list[float] = []
 
     def step():
@@ -114,7 +114,7 @@ def function_step(net: str, device: str):
     with tf.device(device):
         model = network(net)
         x, y = (tf.identity(tf.constant(a)) for a in cases.batch(net))
-        optimizer = keras.optimizers.Adam(1e-3)
+        optimizer = keras.optimizers.Adam(cases.LEARNING_RATE)
         optimizer.build(model.trainable_variables)
     losses: list[float] = []
 

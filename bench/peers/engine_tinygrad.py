@@ -71,7 +71,7 @@ def train(net: str):
         model = Network(net)
         x, y = cases.batch(net, "NCHW")
         x, y = Tensor(x).realize(), Tensor(y.astype(np.int32)).realize()
-        optimizer = nn.optim.Adam(nn.state.get_parameters(model), lr=1e-3)
+        optimizer = nn.optim.Adam(nn.state.get_parameters(model), lr=cases.LEARNING_RATE)
         losses: list[float] = []
 
         @TinyJit

@@ -65,7 +65,7 @@ def train(net: str):
     def prepare():
         model = network(net)
         x, y = (device(a) for a in cases.batch(net, "NCHW"))
-        optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+        optimizer = torch.optim.Adam(model.parameters(), cases.LEARNING_RATE)
         losses: list[torch.Tensor] = []
 
         def call():
