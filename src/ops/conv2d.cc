@@ -1,45 +1,73 @@
 // Conv2D, Conv2DBackpropInput and Conv2DBackpropFilter, with the checks and words of TensorFlow's CPU kernels.
 #include "ops/conv2d.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "ops/gemm_pack.h"
 
 namespace anvil::ops {
 namespace {
 
-// An image tensor as (image, pixel, group, channel), channels last and padded to an even number.
-Tensor pack_image(Call& call, const Tensor& t, const ConvShape& s, uint64_t pixels, uint64_t channels) {
+// What copies for a method are made of.
+struct Copies {
+  uint64_t unit;  // numbers of channels are multiples of it
+  DType type;
+};
+
+// An image tensor as (image, pixel, group, channel), channels last and padded.
+Tensor pack_image(Call& call, const Tensor& t, const ConvShape& s, Copies copies, uint64_t pixels, uint64_t channels) {
   const uint64_t all = channels * s.groups;
   const std::array<uint64_t, 4> last{pixels * all, all, channels, 1}, first{pixels * all, 1, channels * pixels, pixels};
   return pack(call, t,
               {.size = {s.images, pixels, s.groups, channels},
                .stride = s.nchw ? first : last,
-               .padded = {pixels, round_up_even(channels)}});
+               .padded = {pixels, round_up(channels, copies.unit)},
+               .type = copies.type});
 }
 
-// The filter as (tap, channel, group, output), outputs padded, and channels too where they are depths of the product.
-Tensor pack_filter(Call& call, ConvPass pass, const Tensor& t, const ConvShape& s) {
+// The filter as (tap, channel, group, output), outputs and, if asked for, channels padded.
+Tensor pack_filter(Call& call, const Tensor& t, const ConvShape& s, Copies copies, bool channels_too) {
   const uint64_t pitch = s.outputs * s.groups;
-  return pack(
-      call, t,
-      {.size = {s.taps(), s.channels, s.groups, s.outputs},
-       .stride = {s.channels * pitch, pitch, s.outputs, 1},
-       .padded = {pass == ConvPass::forward ? round_up_even(s.channels) : s.channels, round_up_even(s.outputs)}});
+  return pack(call, t,
+              {.size = {s.taps(), s.channels, s.groups, s.outputs},
+               .stride = {s.channels * pitch, pitch, s.outputs, 1},
+               .padded = {round_up(s.channels, channels_too ? copies.unit : 1), round_up(s.outputs, copies.unit)},
+               .type = copies.type});
 }
 
 void launch_product(Call& call, ConvPass pass, const ConvShape& s, const ConvPlan& plan, const Tensor& a,
                     const Tensor& b, const Tensor& c) {
-  const auto input = [&](const Tensor& t) { return pack_image(call, t, s, s.height * s.width, s.channels); };
-  const auto output = [&](const Tensor& t) { return pack_image(call, t, s, s.out_h * s.out_w, s.outputs); };
+  const bool matrix = plan.method == ConvMethod::matrix;
+  const Copies copies = matrix ? Copies{kMatrixUnit, s.type} : Copies{2, DType::f32};
+  const auto input = [&](const Tensor& t) { return pack_image(call, t, s, copies, s.height * s.width, s.channels); };
+  const auto output = [&](const Tensor& t) { return pack_image(call, t, s, copies, s.out_h * s.out_w, s.outputs); };
+  // Kernels for CPU-type devices want the filter's channels even only where they are depths of the product.
+  const auto filter = [&](const Tensor& t) {
+    return pack_filter(call, t, s, copies, matrix || pass == ConvPass::forward);
+  };
   const Tensor left = !plan.pack_a ? a : pass == ConvPass::input_gradient ? output(a) : input(a);
-  const Tensor right = !plan.pack_b ? b : pass == ConvPass::filter_gradient ? output(b) : pack_filter(call, pass, b, s);
+  const Tensor right = !plan.pack_b ? b : pass == ConvPass::filter_gradient ? output(b) : filter(b);
   // Kernels that store pairs need an aligned result; TensorFlow's own tensors always are.
   const bool direct = plan.method != ConvMethod::lanes || pair_aligned(c);
   const Tensor out = direct ? c : call.scratch(c.type, c.shape);
   const Tensor partial = plan.slices > 1 ? call.scratch(DType::f32, {plan.slices, c.size()}) : out;
-  call.stream().launch(call.kernel(plan.kernel),
-                       Grid{static_cast<uint32_t>(plan.tiles), static_cast<uint32_t>(s.groups), plan.slices},
-                       {read(left), read(right), write(partial)}, conv_geometry(s, plan.slice_depth));
+  // Matrix kernels see all operands with whole eights of channels, whichever of them had to be copied.
+  ConvShape seen = s;
+  if (matrix) {
+    seen.channels = round_up(s.channels, kMatrixUnit);
+    seen.outputs = round_up(s.outputs, kMatrixUnit);
+    seen.nchw = false;
+  }
+  struct {
+    ConvGeometry geometry;
+    uint32_t channels, outputs, nchw;
+  } const params{conv_geometry(seen, plan.slice_depth), static_cast<uint32_t>(s.channels),
+                 static_cast<uint32_t>(s.outputs), s.nchw};
+  call.stream().launch(
+      call.kernel(plan.kernel),
+      Grid{static_cast<uint32_t>(plan.tiles), static_cast<uint32_t>(s.groups), std::max(plan.slices, plan.phases)},
+      {read(left), read(right), write(partial)}, params);
   if (plan.slices > 1) sum_slices(call, partial, out, static_cast<uint64_t>(c.size()), plan.slices);
   if (!direct) call.stream().copy(c.data, out.data, c.bytes());
 }
@@ -140,7 +168,8 @@ ConvGeometry conv_geometry(const ConvShape& s, uint64_t slice) {
 void conv2d(Call& call, ConvPass pass, const ConvShape& shape, const Tensor& input, const Tensor& filter,
             const Tensor& output) {
   ConvShape s = shape;
-  s.aligned = pair_aligned(input) && pair_aligned(filter) && pair_aligned(output);
+  s.aligned = true;
+  for (const Tensor* t : {&input, &filter, &output}) s.aligned = s.aligned && load_aligned(*t, call.caps());
   const ConvPlan plan = plan_conv2d(pass, s, call.caps());
   if (log_wanted(LogKind::plan))
     log_once(LogKind::plan, str(kPassName[int(pass)], facts(s.type).tensorflow, " ", s.text(), ": ", plan.text()));

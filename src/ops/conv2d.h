@@ -39,7 +39,7 @@ struct ConvShape {
   int64_t pad_h = 0, pad_w = 0;  // before the first row and column
   uint64_t groups = 1;
   bool nchw = false;
-  bool aligned = true;  // are both operands' addresses multiples of 8?
+  bool aligned = true;  // can all three tensors be loaded as they lie (load_aligned() in gemm_pack.h)?
 
   uint64_t pixels_in() const { return images * height * width; }
   uint64_t pixels_out() const { return images * out_h * out_w; }
@@ -83,10 +83,13 @@ struct ConvPlan {
   GemmProblem product;  // with ConvMethod::product: of which operand with which is the pass's own business
   TileShape tile{};
   MatrixShape matrix{};
-  LaneShape lanes{};  // with lanes: and which operands are first copied to float, channels last and even
-  bool pack_a = false, pack_b = false;  // of the product, in the order of the pass
-  uint64_t tiles = 0;                   // of one group and slice
-  uint64_t m = 0, n = 0, k = 0;         // of the implicit product, per group
+  LaneShape lanes{};
+  // Which operands of the product, in the order of the pass, are first copied with channels last: with lanes to float
+  // and an even number of them, with matrix to whole eights.
+  bool pack_a = false, pack_b = false;
+  uint32_t phases = 1;           // of the input gradient, see conv.slang
+  uint64_t tiles = 0;            // of one group and slice or phase
+  uint64_t m = 0, n = 0, k = 0;  // of the implicit product, per group
   uint32_t slices = 1;
   uint64_t slice_depth = 0;
   std::string kernel;

@@ -19,7 +19,8 @@ std::string lanes_kernel(ConvPass pass, DType out, const LaneShape& s) {
 }
 
 std::string matrix_kernel(ConvPass pass, DType out, const MatrixShape& s) {
-  return str("conv/", kEntry[int(pass)], "_matrix<", slang_name(out), ",", matrix_text(s), ">");
+  const std::string type = pass == ConvPass::filter_gradient ? str(slang_name(out), ",") : "";
+  return str("conv/", kEntry[int(pass)], "_matrix<", type, matrix_text(s), ">");
 }
 
 // With one tap, no padding and no gaps the pixels of both images are the same, and the channels lie side by side.
@@ -53,7 +54,8 @@ std::string ConvPlan::text() const {
     case ConvMethod::zeros: return "zeros";
     case ConvMethod::product: return "matrix product";
     case ConvMethod::matrix:
-      return str("matrix units ", matrix_text(matrix), slices > 1 ? str(" x", slices, " slices") : "");
+      return str("matrix units ", matrix_text(matrix), pack_a ? " pack A" : "", pack_b ? " pack B" : "",
+                 slices > 1 ? str(" x", slices, " slices") : "");
     case ConvMethod::lanes:
       return str("lanes ", lane_text(lanes), pack_a ? " pack A" : "", pack_b ? " pack B" : "",
                  slices > 1 ? str(" x", slices, " slices") : "");
@@ -67,6 +69,7 @@ void conv_variants(ConvPass pass, DType type, std::vector<std::string>& names) {
     names.push_back(tiled_kernel(pass, type, type, t));
     if (pass == ConvPass::filter_gradient) names.push_back(tiled_kernel(pass, type, DType::f32, t));
   }
+  if (pass == ConvPass::input_gradient) names.push_back(tiled_kernel(pass, type, type, kNarrowTile));
   if (type == DType::f16)
     for (const MatrixShape& s : kMatrixShapes) {
       names.push_back(matrix_kernel(pass, type, s));
@@ -104,6 +107,14 @@ ConvPlan plan_conv2d(ConvPass pass, const ConvShape& s, const Caps& caps) {
   }
   require(plan.k <= UINT32_MAX - 65536 && s.groups <= 65535, Code::unimplemented, "this convolution is too large");
   plan.slice_depth = plan.k;
+  if (pass == ConvPass::input_gradient && !caps.cpu_type()) {
+    require(s.stride_h * s.stride_w <= 65535, Code::unimplemented, "this convolution's strides are too large");
+    plan.phases = static_cast<uint32_t>(s.stride_h * s.stride_w);
+    plan.m = s.images * div_up(s.height, s.stride_h) * div_up(s.width, s.stride_w);  // of the largest phase
+  }
+  // How many tiles there may be for each one of the result: the filter gradient's are few, but deep.
+  const uint64_t copies =
+      s.groups * plan.phases * (pass == ConvPass::filter_gradient ? most_slices(plan.k, filter) : 1);
   uint64_t unit = 2;
   if (caps.cpu_type()) {
     plan.method = ConvMethod::lanes;
@@ -115,13 +126,18 @@ ConvPlan plan_conv2d(ConvPass pass, const ConvShape& s, const Caps& caps) {
     if (pass == ConvPass::filter_gradient) plan.m = s.taps() * round_up_even(s.channels);
     plan.lanes = choose_lanes(plan.m, plan.n);
     plan.tiles = div_up(plan.m, plan.lanes.rows()) * div_up(plan.n, plan.lanes.columns());
-  } else if (const MatrixShape* shape = choose_matrix(s.type, plan.m, plan.n, s.groups, caps)) {
+  } else if (const MatrixShape* shape = choose_matrix(s.type, plan.m, plan.n, copies, caps)) {
     plan.method = ConvMethod::matrix;
     plan.matrix = *shape;
+    const bool odd_in = s.channels % kMatrixUnit != 0, odd_out = s.outputs % kMatrixUnit != 0;
+    const bool input_is = s.nchw || odd_in || !s.aligned, output_is = s.nchw || odd_out || !s.aligned;
+    plan.pack_a = pass == ConvPass::input_gradient ? output_is : input_is;
+    plan.pack_b = pass == ConvPass::filter_gradient ? output_is : odd_in || odd_out || !s.aligned;
+    if (pass == ConvPass::filter_gradient) plan.m = s.taps() * round_up(s.channels, kMatrixUnit);
     plan.tiles = div_up(plan.m, shape->bm) * div_up(plan.n, shape->bn);
     unit = kMatrixDepth;
   } else {
-    plan.tile = choose_tile(plan.m, plan.n, s.groups, caps);
+    plan.tile = choose_tile(plan.m, plan.n, copies, caps, pass == ConvPass::input_gradient);
     plan.tiles = div_up(plan.m, plan.tile.bm) * div_up(plan.n, plan.tile.bn);
     unit = plan.tile.bk;
   }

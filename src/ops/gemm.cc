@@ -68,13 +68,19 @@ class Launcher {
   const Kernel& kernel_;
 };
 
-// Copies one operand of all batches to float with an even pitch; `step` gets the batch's distances in the copy.
-Tensor widen(Call& call, const Tensor& x, uint64_t pitch, uint64_t& pad, std::vector<BatchAxis>& batch,
-             uint64_t BatchAxis::* step) {
-  const uint64_t rows = static_cast<uint64_t>(x.size()) / pitch, wide = round_up_even(pitch);
+// Copies one operand of all batches to the type and pitch that the method takes; `step` gets the batch's distances in
+// the copy.
+Tensor widen(Call& call, GemmMethod method, const Tensor& x, uint64_t pitch, uint64_t& pad,
+             std::vector<BatchAxis>& batch, uint64_t BatchAxis::* step) {
+  const bool matrix = method == GemmMethod::matrix;
+  const uint64_t rows = static_cast<uint64_t>(x.size()) / pitch, wide = round_up(pitch, matrix ? kMatrixUnit : 2);
   for (BatchAxis& axis : batch) axis.*step = axis.*step / pitch * wide;
   pad = wide - pitch;
-  return pack(call, x, {.size = {1, 1, rows, pitch}, .stride = {0, 0, pitch, 1}, .padded = {1, wide}});
+  return pack(call, x,
+              {.size = {1, 1, rows, pitch},
+               .stride = {0, 0, pitch, 1},
+               .padded = {1, wide},
+               .type = matrix ? x.type : DType::f32});
 }
 
 }  // namespace
@@ -91,8 +97,8 @@ void sum_slices(Call& call, const Tensor& partial, const Tensor& out, uint64_t c
 
 void gemm(Call& call, const GemmProblem& problem, const Tensor& a, const Tensor& b, const Tensor& c) {
   GemmProblem p = problem;
-  p.aligned_a = pair_aligned(a);
-  p.aligned_b = pair_aligned(b);
+  p.aligned_a = load_aligned(a, call.caps());
+  p.aligned_b = load_aligned(b, call.caps());
   GemmPlan plan = plan_gemm(p, call.caps());
   if (log_wanted(LogKind::plan))
     log_once(LogKind::plan, str("gemm ", facts(p.type).tensorflow, " ", p.batches(), "x", p.m, "x", p.n, "x", p.k,
@@ -102,8 +108,8 @@ void gemm(Call& call, const GemmProblem& problem, const Tensor& a, const Tensor&
   // Kernels that store pairs need an aligned result; TensorFlow's own tensors always are.
   const bool direct = plan.method != GemmMethod::lanes || pair_aligned(c);
   const Tensor out = direct ? c : call.scratch(c.type, c.shape);
-  const Tensor wide_a = plan.pack_a ? widen(call, a, p.pitch_a(), p.pad_a, plan.batch, &BatchAxis::a) : a;
-  const Tensor wide_b = plan.pack_b ? widen(call, b, p.pitch_b(), p.pad_b, plan.batch, &BatchAxis::b) : b;
+  const Tensor wide_a = plan.pack_a ? widen(call, plan.method, a, p.pitch_a(), p.pad_a, plan.batch, &BatchAxis::a) : a;
+  const Tensor wide_b = plan.pack_b ? widen(call, plan.method, b, p.pitch_b(), p.pad_b, plan.batch, &BatchAxis::b) : b;
   if (plan.slices == 1) {
     Launcher(call, p, plan, wide_a, wide_b, out).walk(plan.batch, 0, 0, 0);
   } else {

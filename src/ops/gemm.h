@@ -23,7 +23,7 @@ struct GemmProblem {
   bool turned_a = false, turned_b = false;
   std::vector<BatchAxis> batch;
   // BatchAxis::a and b are multiples of the pitches.
-  bool aligned_a = true, aligned_b = true;  // are the operands' addresses multiples of 8?
+  bool aligned_a = true, aligned_b = true;  // can the operands be loaded as they lie (load_aligned() in gemm_pack.h)?
 
   uint64_t batches() const;
   uint64_t pad_a = 0, pad_b = 0;  // unused elements behind every row of A and of B
@@ -42,21 +42,24 @@ struct TileShape {
   friend bool operator==(const TileShape&, const TileShape&) = default;
 };
 inline constexpr TileShape kTiles[] = {{128, 128, 16, 8, 8}, {64, 64, 16, 4, 4}, {32, 32, 16, 2, 2}};
+inline constexpr TileShape kNarrowTile{128, 16, 16, 4,
+                                       2};  // for few columns: the gradient of an image of 1 to 4 channels
 // "128,128,16,8,8", as in a kernel's name.
 std::string tile_text(const TileShape&);
 
-// The largest tile that the device can hold and that still gives every core work; the smallest one otherwise.
-TileShape choose_tile(uint64_t m, uint64_t n, uint64_t batches, const Caps& caps);
+// The tile that is done first: large ones do more with what they load, small ones waste less on an odd result and leave
+// fewer cores idle.
+TileShape choose_tile(uint64_t m, uint64_t n, uint64_t batches, const Caps& caps, bool narrow_too = false);
 
+inline constexpr uint32_t kMatrixDepth = 32, kMatrixUnit = 8;  // elements that a matrix kernel loads at once
 // A tile on matrix units: bm x bn results by sm x sn subgroups of 32 threads, 32 of the depth at a time.
 struct MatrixShape {
   uint32_t bm, bn, sm, sn;
   uint32_t threads() const { return sm * sn * 32; }
-  uint32_t shared_bytes() const { return 2 * (bm * 40 + 32 * (bn + 8)) + sm * sn * 1024; }
+  uint32_t shared_bytes() const { return 2 * 2 * (kMatrixDepth + 8) * (bm + bn); }
   friend bool operator==(const MatrixShape&, const MatrixShape&) = default;
 };
-inline constexpr MatrixShape kMatrixShapes[] = {{128, 128, 2, 4}, {64, 64, 2, 2}};
-inline constexpr uint32_t kMatrixDepth = 32;
+inline constexpr MatrixShape kMatrixShapes[] = {{128, 128, 2, 2}, {64, 64, 2, 2}};
 std::string matrix_text(const MatrixShape&);
 // As choose_tile(); nullptr where the device has no matrix units, its subgroups are not 32 threads, the type is not
 // half or no tile fits.
@@ -77,6 +80,7 @@ LaneShape choose_lanes(uint64_t m, uint64_t n);
 // How many slices to cut a depth of `k` into, so that a product of few tiles keeps all cores busy; 1 = do not cut.
 // Each slice holds at least kLeastSlice of the depth, and all partial results together at most kSliceBytes.
 uint32_t choose_slices(uint64_t tiles, uint64_t k, uint64_t results, const Caps& caps);
+uint64_t most_slices(uint64_t k, uint64_t results);  // 1 or more
 inline constexpr uint64_t kLeastSlice = 256, kSliceBytes = 64ull << 20;
 
 // The same on a CPU-type device, which also wants what one slice reads (`depth_bytes` for each unit of depth) in a
@@ -96,7 +100,8 @@ struct GemmPlan {
   GemmMethod method = GemmMethod::nothing;
   TileShape tile{};      // with tiles
   MatrixShape matrix{};  // with matrix
-  LaneShape lanes{};     // with lanes: and which operands are first copied to float with an even pitch
+  LaneShape lanes{};     // with lanes
+  // Which operands are first copied: with lanes to float with an even pitch, with matrix to a pitch of whole eights.
   bool pack_a = false, pack_b = false;
   uint32_t slices = 1;
   uint64_t slice_depth = 0;

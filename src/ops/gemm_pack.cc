@@ -2,7 +2,9 @@
 
 namespace anvil::ops {
 
-std::string pack_variant(DType t) { return str("gemm_lanes/pack<", slang_name(t), ">"); }
+std::string pack_variant(DType from, DType to) {
+  return str("gemm_lanes/pack<", slang_name(from), ",", slang_name(to), ">");
+}
 
 Tensor pack(Call& call, const Tensor& x, const PackLayout& layout) {
   constexpr uint32_t kGroup = 64;
@@ -11,7 +13,7 @@ Tensor pack(Call& call, const Tensor& x, const PackLayout& layout) {
   const uint64_t count = s0 * y1 * s2 * y3;
   require(count <= UINT32_MAX && static_cast<uint64_t>(x.size()) <= UINT32_MAX, Code::unimplemented,
           "operands of 2^32 elements or more are not supported");
-  const Tensor y = call.scratch(DType::f32, {static_cast<int64_t>(count)});
+  const Tensor y = call.scratch(layout.type, {static_cast<int64_t>(count)});
   const auto u = [](uint64_t v) { return static_cast<uint32_t>(v); };
   struct {
     uint32_t pairs, y1, y2, y3, x1, x3, s0, s1, s2, s3;
@@ -25,8 +27,8 @@ Tensor pack(Call& call, const Tensor& x, const PackLayout& layout) {
            u(layout.stride[1]),
            u(layout.stride[2]),
            u(layout.stride[3])};
-  call.stream().launch(call.kernel(pack_variant(x.type)), Grid::line(div_up(params.pairs, kGroup)), {read(x), write(y)},
-                       params);
+  call.stream().launch(call.kernel(pack_variant(x.type, layout.type)), Grid::line(div_up(params.pairs, kGroup)),
+                       {read(x), write(y)}, params);
   return y;
 }
 

@@ -13,29 +13,49 @@ uint64_t GemmProblem::batches() const {
 
 std::string tile_text(const TileShape& t) { return str(t.bm, ",", t.bn, ",", t.bk, ",", t.tm, ",", t.tn); }
 
-TileShape choose_tile(uint64_t m, uint64_t n, uint64_t batches, const Caps& caps) {
-  const TileShape* fits = nullptr;
-  for (const TileShape& t : kTiles) {
-    if (t.threads() > caps.max_group || t.shared_bytes() > caps.group_memory) continue;
-    fits = &t;
-    if (div_up(m, t.bm) * div_up(n, t.bn) * batches >= caps.cores) break;
-  }
-  require(fits, Code::unimplemented, "matrix products need ", kTiles[2].shared_bytes(),
+namespace {
+
+// What a product costs by tiles of this shape, in results times `effort`, the relative cost of one.  A core wants two
+// groups, so that one works while the other waits for memory: fewer tiles take as long as two for each core.
+template <class Shape>
+uint64_t cost(const Shape& t, uint64_t effort, uint64_t m, uint64_t n, uint64_t batches, const Caps& caps) {
+  return std::max<uint64_t>(div_up(m, t.bm) * div_up(n, t.bn) * batches, 2 * caps.cores) * t.bm * t.bn * effort;
+}
+
+}  // namespace
+
+TileShape choose_tile(uint64_t m, uint64_t n, uint64_t batches, const Caps& caps, bool narrow_too) {
+  constexpr uint64_t kEffort[] = {8, 11, 16}, kNarrowEffort = 16;
+  const TileShape* best = nullptr;
+  uint64_t least = UINT64_MAX;
+  const auto consider = [&](const TileShape& t, uint64_t effort) {
+    const uint64_t costs = cost(t, effort, m, n, batches, caps);
+    if (t.threads() > caps.max_group || t.shared_bytes() > caps.group_memory || costs >= least) return;
+    best = &t;
+    least = costs;
+  };
+  for (size_t i = 0; i < std::size(kTiles); ++i) consider(kTiles[i], kEffort[i]);
+  if (narrow_too) consider(kNarrowTile, kNarrowEffort);
+  require(best, Code::unimplemented, "matrix products need ", kTiles[2].shared_bytes(),
           " bytes of group memory, the device has ", caps.group_memory);
-  return *fits;
+  return *best;
 }
 
 std::string matrix_text(const MatrixShape& s) { return str(s.bm, ",", s.bn, ",", s.sm, ",", s.sn); }
 
 const MatrixShape* choose_matrix(DType type, uint64_t m, uint64_t n, uint64_t batches, const Caps& caps) {
   if (type != DType::f16 || !caps.matrix_f16 || caps.subgroup != 32 || caps.cpu_type()) return nullptr;
-  const MatrixShape* fits = nullptr;
-  for (const MatrixShape& s : kMatrixShapes) {
-    if (s.threads() > caps.max_group || s.shared_bytes() > caps.group_memory) continue;
-    fits = &s;
-    if (div_up(m, s.bm) * div_up(n, s.bn) * batches >= caps.cores) break;
+  constexpr uint64_t kEffort[] = {8, 13};
+  const MatrixShape* best = nullptr;
+  uint64_t least = UINT64_MAX;
+  for (size_t i = 0; i < std::size(kMatrixShapes); ++i) {
+    const MatrixShape& s = kMatrixShapes[i];
+    const uint64_t costs = cost(s, kEffort[i], m, n, batches, caps);
+    if (s.threads() > caps.max_group || s.shared_bytes() > caps.group_memory || costs >= least) continue;
+    best = &s;
+    least = costs;
   }
-  return fits;
+  return best;
 }
 
 std::string lane_text(const LaneShape& s) { return str(s.blocks_a, ",", s.blocks_b); }
@@ -49,15 +69,17 @@ LaneShape choose_lanes(uint64_t m, uint64_t n) {
   return cost(kLaneShapes[0]) <= cost(kLaneShapes[1]) ? kLaneShapes[0] : kLaneShapes[1];
 }
 
+uint64_t most_slices(uint64_t k, uint64_t results) {
+  return std::max<uint64_t>(std::min(k / kLeastSlice, kSliceBytes / (4 * std::max<uint64_t>(results, 1))), 1);
+}
+
 uint32_t choose_slices(uint64_t tiles, uint64_t k, uint64_t results, const Caps& caps) {
-  const uint64_t wanted = div_up(2ull * caps.cores, std::max<uint64_t>(tiles, 1));
-  const uint64_t most = std::min({wanted, k / kLeastSlice, kSliceBytes / (4 * std::max<uint64_t>(results, 1))});
-  return static_cast<uint32_t>(std::max<uint64_t>(most, 1));
+  const uint64_t wanted = (2ull * caps.cores + tiles / 2) / std::max<uint64_t>(tiles, 1);  // the nearest
+  return static_cast<uint32_t>(std::clamp<uint64_t>(wanted, 1, most_slices(k, results)));
 }
 
 uint32_t choose_cached_slices(uint64_t tiles, uint64_t k, uint64_t results, uint64_t depth_bytes, const Caps& caps) {
-  const uint64_t cached = std::min(
-      {div_up(k * depth_bytes, kCacheBytes), k / kLeastSlice, kSliceBytes / (4 * std::max<uint64_t>(results, 1))});
+  const uint64_t cached = std::min(div_up(k * depth_bytes, kCacheBytes), most_slices(k, results));
   return std::max(choose_slices(tiles, k, results, caps), static_cast<uint32_t>(cached));
 }
 
@@ -66,7 +88,8 @@ std::string GemmPlan::text() const {
     case GemmMethod::nothing: return "nothing";
     case GemmMethod::zeros: return "zeros";
     case GemmMethod::matrix:
-      return str("matrix units ", matrix_text(matrix), slices > 1 ? str(" x", slices, " slices") : "");
+      return str("matrix units ", matrix_text(matrix), pack_a ? " pack A" : "", pack_b ? " pack B" : "",
+                 slices > 1 ? str(" x", slices, " slices") : "");
     case GemmMethod::lanes:
       return str("lanes ", lane_text(lanes), pack_a ? " pack A" : "", pack_b ? " pack B" : "",
                  slices > 1 ? str(" x", slices, " slices") : "");
@@ -133,7 +156,8 @@ void gemm_variants(DType type, std::vector<std::string>& names) {
       for (const bool ta : {false, true})
         for (const bool tb : {false, true})
           for (const DType out : {type, DType::f32}) names.push_back(matrix_kernel(out, ta, tb, s));
-  names.push_back(pack_variant(type));
+  names.push_back(pack_variant(type, DType::f32));
+  if (type == DType::f16) names.push_back(pack_variant(type, type));
   for (const TileShape& t : kTiles)
     for (const bool ta : {false, true})
       for (const bool tb : {false, true})
@@ -167,6 +191,8 @@ GemmPlan plan_gemm(const GemmProblem& p, const Caps& caps) {
   if (const MatrixShape* shape = choose_matrix(p.type, p.m, p.n, batches, caps)) {
     plan.method = GemmMethod::matrix;
     plan.matrix = *shape;
+    plan.pack_a = p.pitch_a() % kMatrixUnit != 0 || !p.aligned_a;
+    plan.pack_b = p.pitch_b() % kMatrixUnit != 0 || !p.aligned_b;
     plan.tiles = div_up(p.m, shape->bm) * div_up(p.n, shape->bn);
     slice(plan, sliceable ? choose_slices(plan.tiles * batches, p.k, results, caps) : 1, p.k, kMatrixDepth);
     plan.kernel = matrix_kernel(plan.slices > 1 ? DType::f32 : p.type, p.turned_a, p.turned_b, *shape);

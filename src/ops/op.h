@@ -61,7 +61,7 @@ class Call {
   virtual Tensor output_reusing(int i, std::initializer_list<int> inputs, DType, const Shape&) = 0;
   // Makes output i the same buffer as `input`, under a new shape of equally many elements (no copy).
   virtual void output_alias(int i, int input, const Shape&) = 0;
-  virtual Tensor scratch(DType, const Shape&) = 0;  // device memory that lives until this call's work is done
+  virtual Tensor scratch(DType, const Shape&) = 0;  // device memory, 64-byte aligned, until this call's work is done
   virtual Stream& stream() = 0;
   virtual Device& device() = 0;
   const Caps& caps() { return device().caps(); }

@@ -15,6 +15,7 @@ Caps big_gpu() {
 Caps matrix_gpu() {
   Caps c = big_gpu();
   c.matrix_f16 = true;
+  c.group_memory = 49152;
   return c;
 }
 Caps small_gpu() {
@@ -64,9 +65,9 @@ TEST(GemmPlan, Table) {
       {product(64, 64, 100000, true, false, DType::bf16), big_gpu(), "tiles 32,32,16,2,2 x66 slices",
        "gemm/tiled<BF16,F32,1,1,32,32,16,2,2>"},
       // Matrix units take half and nothing else: float is never rounded on the way.
-      {product(4096, 4096, 512, false, true, DType::f16), matrix_gpu(), "matrix units 128,128,2,4",
-       "gemm/matrix<F16,0,0,128,128,2,4>"},
-      {product(64, 10, 8192, true, false, DType::f16), matrix_gpu(), "matrix units 64,64,2,2 x32 slices",
+      {product(4096, 4096, 512, false, true, DType::f16), matrix_gpu(), "matrix units 128,128,2,2",
+       "gemm/matrix<F16,0,0,128,128,2,2>"},
+      {product(64, 10, 8192, true, false, DType::f16), matrix_gpu(), "matrix units 64,64,2,2 pack B x32 slices",
        "gemm/matrix<F32,1,1,64,64,2,2>"},
       {product(4096, 4096, 512), matrix_gpu(), "tiles 128,128,16,8,8", "gemm/tiled<F32,F32,0,1,128,128,16,8,8>"},
       {product(512, 512, 512), software(), "lanes 2,4", "gemm/lanes<F32,0,0,2,4>"},
@@ -156,6 +157,8 @@ struct ConvCase {
 TEST(ConvPlan, Table) {
   ConvShape half = conv(8, 56, 64, 3, 128);
   half.type = DType::f16;
+  ConvShape odd_half = conv(8, 56, 3, 3, 64);
+  odd_half.type = DType::f16;
   ConvShape planes = conv(64, 8, 32, 3, 64);
   planes.nchw = true;
   const ConvCase cases[] = {
@@ -166,9 +169,14 @@ TEST(ConvPlan, Table) {
        "conv/forward<F32,128,128,16,8,8>"},
       {ConvPass::input_gradient, conv(8, 56, 64, 3, 128), small_gpu(), "tiles 64,64,16,4,4",
        "conv/input_gradient<F32,64,64,16,4,4>"},
-      {ConvPass::forward, half, matrix_gpu(), "matrix units 128,128,2,4", "conv/forward_matrix<F16,128,128,2,4>"},
-      {ConvPass::filter_gradient, conv(8, 56, 64, 3, 64), big_gpu(), "tiles 32,32,16,2,2 x8 slices",
-       "conv/filter_gradient<F32,F32,32,32,16,2,2>"},
+      {ConvPass::forward, half, matrix_gpu(), "matrix units 128,128,2,2", "conv/forward_matrix<128,128,2,2>"},
+      // Odd numbers of channels are copied to whole eights; few channels take the narrow tile.
+      {ConvPass::input_gradient, odd_half, matrix_gpu(), "matrix units 64,64,2,2 pack B",
+       "conv/input_gradient_matrix<64,64,2,2>"},
+      {ConvPass::input_gradient, conv(8, 224, 3, 7, 64), big_gpu(), "tiles 128,16,16,4,2",
+       "conv/input_gradient<F32,128,16,16,4,2>"},
+      {ConvPass::filter_gradient, conv(8, 56, 64, 3, 64), big_gpu(), "tiles 64,64,16,4,4 x29 slices",
+       "conv/filter_gradient<F32,F32,64,64,16,4,4>"},
       {ConvPass::forward, conv(64, 8, 32, 3, 64), software(), "lanes 2,4", "conv_lanes/forward_lanes<F32,2,4>"},
       {ConvPass::forward, conv(64, 8, 1, 3, 16), software(), "lanes 4,2 pack A pack B",
        "conv_lanes/forward_lanes<F32,4,2>"},

@@ -162,7 +162,7 @@ class HarnessCall final : public Call {
         in_buffers_.push_back(nullptr);
         continue;
       }
-      in_buffers_.push_back(make(v.shape, v.type));
+      in_buffers_.push_back(make(v.shape, v.type, options_.misalign_elements));
       in_.back().data = in_buffers_.back()->data();
       if (!v.bytes.empty()) stream_->upload(in_.back().data, v.bytes.data(), v.bytes.size());
     }
@@ -180,7 +180,7 @@ class HarnessCall final : public Call {
       o.tensor.data = o.host.data();
       o.in_host = true;
     } else {
-      o.buffer = make(shape, t);
+      o.buffer = make(shape, t, options_.misalign_elements);
       o.tensor.data = o.buffer->data();
     }
     return o.tensor;
@@ -207,7 +207,7 @@ class HarnessCall final : public Call {
     }
   }
   Tensor scratch(DType t, const Shape& shape) override {
-    scratch_.push_back(make(shape, t));
+    scratch_.push_back(make(shape, t, 0));
     return {shape, t, scratch_.back()->data()};
   }
   Stream& stream() override { return *stream_; }
@@ -255,9 +255,9 @@ class HarnessCall final : public Call {
     require(!out_.contains(i), Code::internal, "output ", i, " was made twice");
     return out_[i];
   }
-  std::shared_ptr<Buffer> make(const Shape& shape, DType t) {
+  std::shared_ptr<Buffer> make(const Shape& shape, DType t, uint64_t misalign_elements) {
     const uint64_t bytes = static_cast<uint64_t>(count(shape)) * size_of(t);
-    auto b = std::make_shared<Buffer>(device_, bytes, options_.misalign_elements * size_of(t));
+    auto b = std::make_shared<Buffer>(device_, bytes, misalign_elements * size_of(t));
     b->guard(*stream_);
     return b;
   }
