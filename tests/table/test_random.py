@@ -73,6 +73,23 @@ def test_a_seed_fixes_the_sequence():
     np.testing.assert_array_equal(a, b)
 
 
+def test_categories_of_a_seed():
+    """Drawn in the proportions of the logits, and in a fresh function those that the CPU kernel draws."""
+    logits = engine.to_tensor(np.log(np.float32([[1, 2, 3, 4]])))
+
+    def first(device):
+        @tf.function
+        def f():
+            return tf.raw_ops.Multinomial(logits=logits, num_samples=10_000, seed=11, seed2=29)
+
+        with tf.device(device):
+            return f().numpy()
+
+    a, b = first(engine.DEVICE.name), first(engine.CPU)
+    np.testing.assert_array_equal(a, b)
+    assert (abs(np.bincount(a[0]) - np.array([1000, 2000, 3000, 4000])) < 200).all()
+
+
 def test_bad_bounds():
     for low, high in ((5, 5), (7, 3)):
         args = {"shape": np.array([3], np.int32), "minval": np.array(low, np.int32), "maxval": np.array(high, np.int32)}
