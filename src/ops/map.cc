@@ -1,6 +1,8 @@
 #include "ops/map.h"
 
 #include <algorithm>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include "ops/copy.h"
@@ -12,12 +14,27 @@ Functor arithmetic(const char* module, const OpSpec& op, DType t) {
   return {module, str("Int<Int", op.kernel, ",", slang_name(t), ">")};
 }
 
+bool streams(const Functor& f) {
+  constexpr std::string_view kBinary[] = {"Add", "Sub", "Mul", "Maximum", "Minimum", "SquaredDifference", "ReluGrad"};
+  constexpr std::string_view kUnary[] = {"Abs", "Neg", "Relu", "Square"};
+  const auto one_of = [&](std::span<const std::string_view> names) {
+    return std::ranges::any_of(names, [&](std::string_view n) { return f.name.starts_with(str("Float<", n, ",")); });
+  };
+  return f.module == std::string_view("binary") ? one_of(kBinary)
+                                                : f.module == std::string_view("unary") && one_of(kUnary);
+}
+
 std::unique_ptr<State> read_alpha(const Attrs& attrs) { return std::make_unique<Alpha>(attrs.real("alpha")); }
 namespace {
 
 struct MapParams {
   uint32_t count;
   float parameter;
+};
+struct StreamParams {
+  uint32_t count;
+  float parameter;
+  uint32_t lane_step, chunk_step;  // see map.slang
 };
 struct RowsParams {
   uint32_t count;
@@ -38,6 +55,18 @@ bool aligned(const Tensor& t, uint32_t lanes) {
 
 std::string name(const Functor& f, const char* entry, const char* more = "") {
   return str(f.module, '/', entry, '<', f.name, more, '>');
+}
+
+// The part in whole chunks of a functor of one or, without broadcasting, two operands; `more` ends the kernel's name.
+void launch_chunks(Call& call, const Functor& f, const char* more, uint64_t chunks, std::initializer_list<Arg> args,
+                   float parameter) {
+  const auto n = static_cast<uint32_t>(chunks);
+  if (!streams(f))
+    return call.stream().launch(call.kernel(name(f, "chunks", more)), threads(n), args, MapParams{n, parameter});
+  // A core takes its memory in order, a GPU's threads together what lies side by side.
+  const bool in_order = call.caps().cpu_type();
+  call.stream().launch(call.kernel(name(f, "streams", more)), threads(div_up(chunks, kMapStream)), args,
+                       StreamParams{n, parameter, in_order ? kMapStream : 1, in_order ? 1 : kMapGroup});
 }
 
 void launch_broadcast(Call& call, const Functor& f, const Axes& axes, const Tensor& a, const Tensor& b, const Tensor& y,
@@ -70,12 +99,7 @@ void launch_planned(Call& call, const Functor& f, const PairPlan& plan, const Te
   const bool whole = (one_a || aligned(a, lanes)) && (one_b || aligned(b, lanes)) && aligned(y, lanes);
   const MapPlan split = plan_map(static_cast<uint64_t>(y.size()), widest, whole);
   if (split.chunks)
-    call.stream().launch(call.kernel(name(f, "chunks",
-                                          one_a   ? ",1"
-                                          : one_b ? ",2"
-                                                  : ",0")),
-                         threads(split.chunks), {read(a), read(b), write(y)},
-                         MapParams{static_cast<uint32_t>(split.chunks), parameter});
+    launch_chunks(call, f, one_a ? ",1" : one_b ? ",2" : ",0", split.chunks, {read(a), read(b), write(y)}, parameter);
   if (!split.rest) return;
   const uint64_t done = split.chunks * split.lanes;
   const Axis line{static_cast<int64_t>(split.rest), {one_a ? 0 : 1, one_b ? 0 : 1}};
@@ -130,7 +154,7 @@ Tensor tail(const Tensor& t, uint64_t first) {
 }
 
 void map_variants(const Functor& f, std::vector<std::string>& names) {
-  for (const char* entry : {"chunks", "elements"}) names.push_back(name(f, entry));
+  for (const char* entry : {streams(f) ? "streams" : "chunks", "elements"}) names.push_back(name(f, entry));
 }
 
 void launch_map(Call& call, const Functor& f, const Tensor& x, const Tensor& y, float parameter) {
@@ -139,20 +163,20 @@ void launch_map(Call& call, const Functor& f, const Tensor& x, const Tensor& y, 
   const uint32_t widest = static_cast<uint32_t>(std::max(size_of(x.type), size_of(y.type)));
   const uint32_t lanes = 8 / widest;
   const MapPlan plan = plan_map(y.size(), widest, aligned(x, lanes) && aligned(y, lanes));
-  const auto launch = [&](const char* entry, uint64_t count, const Tensor& from, const Tensor& to) {
-    call.stream().launch(call.kernel(name(f, entry)), threads(count), {read(from), write(to)},
-                         MapParams{static_cast<uint32_t>(count), parameter});
-  };
-  if (plan.chunks) launch("chunks", plan.chunks, x, y);
+  if (plan.chunks) launch_chunks(call, f, "", plan.chunks, {read(x), write(y)}, parameter);
+  if (!plan.rest) return;
   const uint64_t done = plan.chunks * plan.lanes;
-  if (plan.rest) launch("elements", plan.rest, tail(x, done), tail(y, done));
+  call.stream().launch(call.kernel(name(f, "elements")), threads(plan.rest),
+                       {read(tail(x, done)), write(tail(y, done))},
+                       MapParams{static_cast<uint32_t>(plan.rest), parameter});
 }
 
 void pair_variants(const Functor& f, Forms forms, std::vector<std::string>& names) {
   names.push_back(name(f, "broadcast"));
-  names.push_back(name(f, "chunks", ",0"));
+  const char* whole = streams(f) ? "streams" : "chunks";
+  names.push_back(name(f, whole, ",0"));
   if (forms.scalar)
-    for (const char* side : {",1", ",2"}) names.push_back(name(f, "chunks", side));
+    for (const char* side : {",1", ",2"}) names.push_back(name(f, whole, side));
   if (forms.rows)
     for (const char* shape : {",0", ",1"}) names.push_back(name(f, "rows", shape));
   copy_variants({}, names);

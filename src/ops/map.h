@@ -11,12 +11,16 @@
 namespace anvil::ops {
 
 inline constexpr uint32_t kMapGroup = 256;  // threads in a group, as in map.slang
+inline constexpr uint32_t kMapStream = 4;   // chunks of a thread of `streams`, likewise
 inline constexpr int kBroadcastRank = 5;    // axes the broadcast kernels walk
 
 struct Functor {
   const char* module;  // "unary"
   std::string name;    // "Float<Relu,F32>"
 };
+
+// Is it so cheap that loads and stores are what it costs?  It then has the kernel `streams` in place of `chunks`.
+bool streams(const Functor& f);
 
 // The functor of an op with one struct for floats and one for integers: Float<Relu,F32>, Int<IntRelu,I64>.
 Functor arithmetic(const char* module, const OpSpec& op, DType t);

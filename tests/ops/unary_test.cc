@@ -6,6 +6,7 @@
 
 #include "ops/kernel_check.h"
 #include "ops/map.h"
+#include "ops/planned_as.h"
 
 namespace anvil::ops::test {
 namespace {
@@ -148,6 +149,24 @@ TEST(UnaryKernels, LeakyReluTakesItsSlope) {
   EXPECT_EQ(run_op(device, "LeakyRelu", {x}, options)[0].values(), (std::vector<double>{-1, 0, 4}));
 }
 
+// The order in which a thread takes its chunks is another one on GPUs.
+TEST(UnaryKernels, StreamInAGpusOrder) {
+  ANVIL_GPU_OR_SKIP(found);
+  PlannedAs device(found, DeviceKind::discrete, 64);
+  for (const DType t : {DType::f32, DType::f16})
+    for (const int64_t n : {2, 2048, 2051, 8196, 9001}) {
+      const Value x = floats(t, {n}, samples(-9, 9, n)), one = floats(t, {}, {3});
+      const auto got = x.values();
+      RunOptions options;
+      options.reuse = true;
+      EXPECT_EQ(run_op(device, "Neg", {x}, options)[0].values(), each([](double v) { return -v; }, got)) << n;
+      EXPECT_EQ(run_op(device, "Sub", {x, x}, options)[0].values(), std::vector<double>(n, 0)) << n;
+      EXPECT_EQ(run_op(device, "Maximum", {x, one}, options)[0].values(),
+                each([](double v) { return std::max(v, 3.0); }, got))
+          << n;
+    }
+}
+
 TEST(UnaryKernels, PredicatesGiveBool) {
   ANVIL_GPU_OR_SKIP(device);
   for (const DType t : kFloats) {
@@ -189,6 +208,13 @@ TEST(MapPlan, SendsWholeChunksFirst) {
   const MapPlan odd = plan_map(100001, 2, true);
   EXPECT_EQ(odd.chunks, 25000u);
   EXPECT_EQ(odd.rest, 1u);
+}
+TEST(MapPlan, StreamsWhatIsCheap) {
+  EXPECT_TRUE(streams({"binary", "Float<Add,F32>"}));
+  EXPECT_TRUE(streams({"unary", "Float<Relu,BF16>"}));
+  EXPECT_FALSE(streams({"unary", "Float<Relu6,F32>"}));
+  EXPECT_FALSE(streams({"binary", "Int<IntAdd,U32>"}));
+  EXPECT_FALSE(streams({"special", "Float<Abs,F32>"}));
 }
 TEST(MapPlan, TakesElementsWhereChunksDoNotPay) {
   EXPECT_EQ(plan_map(1000, 4, false).rest, 1000u);
