@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
+from recurrent_layers import recurrent_fit, recurrent_layers
 from sklearn.datasets import load_digits
 
 
@@ -220,7 +221,8 @@ def custom_loop(_):
     return {"losses": [float(step(tf.constant(x[i : i + 50]), tf.constant(y[i : i + 50]))) for i in range(0, 1500, 50)]}
 
 
-TASKS = {f.__name__: f for f in (fit, many, save_and_load, endurance, waits, drop_models, custom_loop)}
+RECURRENT = (recurrent_layers, recurrent_fit)
+TASKS = {f.__name__: f for f in (fit, many, save_and_load, endurance, waits, drop_models, custom_loop, *RECURRENT)}
 
 
 def main():
