@@ -46,6 +46,7 @@ class Attrs {
   virtual std::string string(const char* name) const = 0;
   virtual DType type(const char* name) const = 0;
   virtual std::vector<int64_t> integers(const char* name) const = 0;
+  virtual std::vector<std::string> strings(const char* name) const = 0;
 };
 
 // One call of an op: its inputs, a way to make outputs, and the stream to record on.  Tensors stay valid until the

@@ -78,4 +78,21 @@ std::vector<int64_t> TfAttrs::integers(const char* name) const {
   return values;
 }
 
+std::vector<std::string> TfAttrs::strings(const char* name) const {
+  const Size size = size_of_attr(construction_, name);
+  const auto count = static_cast<size_t>(std::max(0, size.elements));
+  if (count == 0) return {};
+  // TensorFlow copies all of them into one buffer and says where each lies.
+  std::vector<char> buffer(static_cast<size_t>(std::max(0, size.bytes)));
+  std::vector<char*> values(count);
+  std::vector<size_t> lengths(count);
+  const Status status;
+  TF_OpKernelConstruction_GetAttrStringList(construction_, name, values.data(), lengths.data(), static_cast<int>(count),
+                                            buffer.data(), buffer.size(), status.out());
+  status.check();
+  std::vector<std::string> found;
+  for (size_t i = 0; i < count; ++i) found.emplace_back(values[i], lengths[i]);
+  return found;
+}
+
 }  // namespace anvil::tf

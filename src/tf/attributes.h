@@ -15,6 +15,7 @@ class TfAttrs final : public ops::Attrs {
   std::string string(const char* name) const override;
   DType type(const char* name) const override;
   std::vector<int64_t> integers(const char* name) const override;
+  std::vector<std::string> strings(const char* name) const override;
 
  private:
   TF_OpKernelConstruction* construction_;

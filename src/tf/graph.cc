@@ -20,7 +20,7 @@ extern "C" [[gnu::visibility("default")]] void TF_InitGraph(TP_OptimizerRegistra
   configs = {TP_OPTIMIZER_CONFIGS_STRUCT_SIZE};
   if (identity().serves) {
     configs.layout_optimizer = TF_TriState_Off;  // stay NHWC: transposing costs as much as the convolution it serves
-    configs.remapping = TF_TriState_Off;         // it makes fused ops that we have no kernels for
+    configs.remapping = TF_TriState_On;          // src/ops/fused.cc has what it makes
   }
   TP_Optimizer& optimizer = *params->optimizer;
   optimizer = {TP_OPTIMIZER_STRUCT_SIZE};

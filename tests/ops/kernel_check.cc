@@ -105,6 +105,7 @@ class MapAttrs final : public Attrs {
   std::string string(const char* n) const override { return at<std::string>(n); }
   DType type(const char* n) const override { return at<DType>(n); }
   std::vector<int64_t> integers(const char* n) const override { return at<std::vector<int64_t>>(n); }
+  std::vector<std::string> strings(const char* n) const override { return at<std::vector<std::string>>(n); }
 
  private:
   template <class T>

@@ -52,7 +52,7 @@ inline Value on_host(Value v) {
 Value host_ints(const std::vector<int32_t>& values);
 Value host_int(int32_t value);
 
-using Attr = std::variant<bool, int64_t, float, std::string, DType, std::vector<int64_t>>;
+using Attr = std::variant<bool, int64_t, float, std::string, DType, std::vector<int64_t>, std::vector<std::string>>;
 using AttrMap = std::map<std::string, Attr>;
 
 struct RunOptions {

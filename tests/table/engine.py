@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from row import TABLE, Case, Row, Tol, finfo, is_float, numpy_type
-from tensorflow.python.framework import kernels, load_library, op_def_registry
+from tensorflow.python.framework import kernels, load_library, op_def_library, op_def_registry
 
 CPU = "/CPU:0"
 GPU = "/GPU:0"
@@ -121,10 +121,22 @@ def to_tensor(value):
         return tf.constant(np.ascontiguousarray(value).reshape(np.shape(value)))
 
 
+def internal(op: str, args: dict, attrs: dict):
+    """An op that only TensorFlow's own graph passes make: it has no function in tf.raw_ops."""
+    definition = op_def_registry.get(op)
+    inferred = {name for a in definition.input_arg for name in (a.type_attr, a.number_attr, a.type_list_attr)}
+    wanted = {a.name: attrs.get(a.name) for a in definition.attr if a.name not in inferred}
+
+    def node(tensors):
+        return op_def_library.apply_op(op, name=op.strip("_"), **tensors, **wanted)
+
+    return tf.function(node, autograph=False)(args)
+
+
 def call(op: str, args: dict, attrs: dict, device: str) -> list:
     """Runs one op there and returns its outputs.  Without soft placement a missing kernel is an error, not a detour."""
     with tf.device(device):
-        out = getattr(tf.raw_ops, op)(**args, **attrs)
+        out = getattr(tf.raw_ops, op)(**args, **attrs) if hasattr(tf.raw_ops, op) else internal(op, args, attrs)
     return tf.nest.flatten(out)  # some ops have several lists of outputs
 
 
