@@ -85,7 +85,7 @@ add(Row("_FusedConv2D", ("float32", "float16"), conv_cases, conv, tol=product_to
 
 def norm_cases(dtype, rng):
     for n, case in enumerate(rows_norm.forward_cases(dtype, rng)):
-        if case.attrs["data_format"] == "NHWC" and len(case.args["scale"]) % 4:
+        if len(case.args["scale"]) % 4:
             continue  # refused by the op's own shape function
         side = [values(rng, case.args["x"].shape, dtype, -1, 1)] if n % 2 else []
         attrs = {"activation_mode": "Relu" if n % 3 else "Identity", "num_side_inputs": len(side)}
