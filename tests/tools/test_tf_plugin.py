@@ -170,6 +170,12 @@ def test_reference_variables(healthy, optimizer):
     assert set(proxies) <= {"Assign", "AssignAdd", "SparseApplyMomentum"}, proxies
 
 
+@pytest.mark.parametrize("onednn", ["0", "1"])
+def test_normalizations_run_with_onednn_and_without(onednn):
+    found = run("normalizations", TF_ENABLE_ONEDNN_OPTS=onednn)["normalizations"]
+    assert max(found.values()) < 1e-5, found
+
+
 def test_errors_are_exceptions(healthy):
     errors = healthy["errors"]
     assert errors["eager"][0] == errors["graph"][0] == "InvalidArgumentError"

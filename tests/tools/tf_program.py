@@ -336,6 +336,26 @@ def references():
     return out
 
 
+def normalizations():
+    """Graphs that TensorFlow's remapper makes ops of oneDNN's of, where oneDNN is on."""
+    rng = np.random.default_rng(3)
+    scale, offset = rng.uniform(0.5, 1, 16).astype("f"), rng.uniform(-1, 1, 16).astype("f")
+
+    def normalized(x, axes):
+        mean, variance = tf.nn.moments(x, axes, keepdims=True)
+        return tf.nn.relu(tf.nn.batch_normalization(x, mean, variance, offset, scale, 1e-3))
+
+    out = {}
+    for name, shape, axes in (("instance", (2, 5, 5, 16), [1, 2]), ("layer", (4, 6, 16), [2])):
+        x = rng.uniform(-1, 1, shape).astype("f")
+        values = []
+        for device in ("GPU:0", "CPU:0"):
+            with tf.device(device):
+                values.append(tf.function(normalized)(tf.constant(x), axes).numpy())
+        out[name] = float(np.abs(values[0] - values[1]).max())
+    return out
+
+
 def errors():
     """A kernel's error is the script's exception, and the next op works."""
     x = tf.ones([2, 3])
