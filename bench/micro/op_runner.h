@@ -30,7 +30,8 @@ class Buffers {
   std::vector<void*> held_;
 };
 
-using AttrValue = std::variant<bool, int64_t, float, std::string, DType, std::vector<int64_t>>;
+using AttrValue =
+    std::variant<bool, int64_t, float, std::string, DType, std::vector<int64_t>, std::vector<std::string>>;
 
 class Attributes final : public ops::Attrs {
  public:
@@ -42,6 +43,7 @@ class Attributes final : public ops::Attrs {
   std::string string(const char* name) const override { return get<std::string>(name); }
   DType type(const char* name) const override { return get<DType>(name); }
   std::vector<int64_t> integers(const char* name) const override { return get<std::vector<int64_t>>(name); }
+  std::vector<std::string> strings(const char* name) const override { return get<std::vector<std::string>>(name); }
 
  private:
   template <class T>
