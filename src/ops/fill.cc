@@ -1,6 +1,7 @@
 // Fill, ZerosLike, OnesLike, BroadcastTo, Tile: tensors made of few values.
 #include <bit>
 
+#include "base/checked_shape.h"
 #include "ops/host.h"
 
 namespace anvil::ops {
@@ -61,7 +62,7 @@ void run_tile(Call& call, const OpSpec& op, const State*) {
   Shape shape = x.shape;
   for (size_t d = 0; d < times.size(); ++d) {
     require(times[d] >= 0, Code::invalid_argument, "Expected multiples[", d, "] >= 0, but got ", times[d]);
-    shape[d] *= times[d];
+    shape[d] = checked_product(shape[d], times[d]);
   }
   if (shape == x.shape) return call.output_alias(0, 0, shape);
   const Tensor y = call.output(0, x.type, shape);

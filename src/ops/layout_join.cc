@@ -2,6 +2,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/checked_shape.h"
 #include "ops/host.h"
 
 namespace anvil::ops {
@@ -55,7 +56,7 @@ void concat(Call& call, const OpSpec& op, int first, int n, int64_t axis) {
     for (size_t d = 0; d < shape.size(); ++d)
       require(d == a || other[d] == shape[d], Code::invalid_argument, "ConcatOp : Dimension ", d,
               " in both shapes must be equal: shape[0] = ", text(x0.shape), " vs. shape[", i, "] = ", text(other));
-    shape[a] += other[a];
+    shape[a] = checked_sum(shape[a], other[a]);
   }
   if (n == 1) return call.output_alias(0, first, shape);
   const Tensor y = call.output(0, x0.type, shape);
@@ -153,7 +154,7 @@ void run_split_v(Call& call, const OpSpec& op, const State* state) {
     if (widths[i] == -1 && open < 0) open = static_cast<int64_t>(i);
     else {
       require(widths[i] >= 0, Code::invalid_argument, "Split size at index ", i, " must be >= 0. Got: ", widths[i]);
-      known += widths[i];
+      known = checked_sum(known, widths[i]);
     }
   }
   const bool fits = open < 0 ? known == x.shape[a] : known <= x.shape[a];

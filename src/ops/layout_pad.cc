@@ -1,6 +1,7 @@
 // Pad, PadV2 and MirrorPad.
 #include <cstring>
 
+#include "base/checked_shape.h"
 #include "ops/host.h"
 
 namespace anvil::ops {
@@ -26,7 +27,8 @@ std::vector<Padding> read_paddings(const Tensor& x, const Tensor& paddings) {
 
 Shape padded(const Shape& shape, const std::vector<Padding>& paddings) {
   Shape out = shape;
-  for (size_t d = 0; d < out.size(); ++d) out[d] += paddings[d].before + paddings[d].after;
+  for (size_t d = 0; d < out.size(); ++d)
+    out[d] = checked_sum(out[d], checked_sum(paddings[d].before, paddings[d].after));
   return out;
 }
 

@@ -115,7 +115,7 @@ void run_slice(Call& call, const OpSpec& op, const State*) {
     require(first >= 0 && first <= length, Code::invalid_argument, "Expected begin[", d, "] in [0, ", length,
             "], but got ", first);
     if (plan.size[d] == -1) plan.size[d] = length - first;
-    require(plan.size[d] >= 0 && first + plan.size[d] <= length, Code::invalid_argument, "Expected size[", d,
+    require(plan.size[d] >= 0 && plan.size[d] <= length - first, Code::invalid_argument, "Expected size[", d,
             "] in [0, ", length - first, "], but got ", plan.size[d]);
   }
   if (plan.size == x.shape) return call.output_alias(0, 0, x.shape);

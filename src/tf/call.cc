@@ -1,5 +1,6 @@
 #include "tf/call.h"
 
+#include "base/checked_shape.h"
 #include "tf/guard.h"
 #include "tf/types.h"
 
@@ -46,6 +47,7 @@ ops::Tensor TfCall::input(int i) {
 }
 
 ops::Tensor TfCall::output(int i, DType type, const Shape& shape) {
+  check_shape(shape);
   const Status status;
   const TensorPtr t(TF_AllocateOutput(context_, i, to_tf(type), shape.data(), static_cast<int>(shape.size()),
                                       bytes_of(type, shape), status.out()));
@@ -54,6 +56,7 @@ ops::Tensor TfCall::output(int i, DType type, const Shape& shape) {
 }
 
 ops::Tensor TfCall::output_reusing(int i, std::initializer_list<int> inputs, DType type, const Shape& shape) {
+  check_shape(shape);
   const Status status;
   int used = -1;
   const TensorPtr t(TF_ForwardInputOrAllocateOutput(context_, inputs.begin(), static_cast<int>(inputs.size()), i,
@@ -63,6 +66,7 @@ ops::Tensor TfCall::output_reusing(int i, std::initializer_list<int> inputs, DTy
 }
 
 void TfCall::output_alias(int i, int input, const Shape& shape) {
+  check_shape(shape);
   const Status status;
   TF_Tensor* t = nullptr;
   TF_GetInput(context_, input, &t, status.out());
@@ -84,6 +88,7 @@ void TfCall::output_alias(int i, int input, const Shape& shape) {
 }
 
 ops::Tensor TfCall::scratch(DType type, const Shape& shape) {
+  check_shape(shape);
   const Status status;
   TF_AllocatorAttributes attributes{TF_ALLOCATOR_ATTRIBUTES_STRUCT_SIZE, false};
   TF_Tensor* t =
