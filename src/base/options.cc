@@ -23,7 +23,7 @@ bool to_flag(bool& out, const std::string& v) {
 bool to_bytes(uint64_t& out, const std::string& v) {
   char* end = nullptr;
   const double n = std::strtod(v.c_str(), &end);
-  if (end == v.c_str() || n < 0) return false;
+  if (end == v.c_str()) return false;
   double unit = 1;
   switch (*end) {
     case 'k':
@@ -35,6 +35,9 @@ bool to_bytes(uint64_t& out, const std::string& v) {
     case '\0': break;
     default: return false;
   }
+  // What follows the unit is not read past: "4Gb" may mean bits.  !(...) also refuses what is not a number.
+  constexpr double kTooMany = 18446744073709551616.0;  // 2^64
+  if ((*end && end[1]) || !(n >= 0 && n * unit < kTooMany)) return false;
   out = static_cast<uint64_t>(n * unit);
   return true;
 }

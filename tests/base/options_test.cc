@@ -41,6 +41,14 @@ TEST(Options, MalformedValuesKeepTheDefaultAndAreNamed) {
   EXPECT_NE(problems[0].find("ANVIL_SAFE=perhaps"), std::string::npos);
 }
 
+TEST(Options, SizesThatAreNoSizesAreRefused) {
+  for (const char* bad : {"4Gb", "1K1", "-1", "nan", "inf", "1e30", "17179869184G", "", " "}) {
+    std::vector<std::string> problems;
+    EXPECT_EQ(parse({{"ANVIL_MEMORY_LIMIT", bad}}, &problems).memory_limit, 0u) << bad;
+    EXPECT_EQ(problems.size(), 1u) << bad;
+  }
+}
+
 TEST(Options, CacheFolderFollowsXdg) {
   EXPECT_EQ(parse({{"HOME", "/h"}, {"XDG_CACHE_HOME", "/x"}}).cache_dir, "/x/tensorflow-anvil");
   EXPECT_EQ(parse({{"HOME", "/h"}, {"ANVIL_CACHE_DIR", "/c"}}).cache_dir, "/c");
