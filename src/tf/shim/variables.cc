@@ -102,6 +102,7 @@ absl::Status assign_variable(TF_OpKernelContext* c, int32_t handle, int32_t inpu
   if (variable->copy_on_read_mode.load()) {
     Tensor own;
     TF_RETURN_IF_ERROR(copied(c, value, copy, status, &own));
+    if (TF_GetCode(status) != TF_OK) return absl::OkStatus();  // `status` says it; the variable keeps what it held
     *variable->tensor() = own;
   } else {
     *variable->tensor() = value;
