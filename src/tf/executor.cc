@@ -1,4 +1,5 @@
 // The functions that TensorFlow's StreamExecutor calls: memory, streams, events, timers and copies of one GPU.
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -227,8 +228,14 @@ class Callbacks {
         jobs_.clear();
       }
       const size_t before = pending.size();
-      std::erase_if(pending, [](const Job& job) {
-        if (!job.stream->reached(job.value)) return false;
+      // In the order they were added: a stream may pass a later point while an earlier one is being looked at.
+      std::vector<const Stream*> behind;
+      std::erase_if(pending, [&behind](const Job& job) {
+        if (std::ranges::find(behind, job.stream.get()) != behind.end()) return false;
+        if (!job.stream->reached(job.value)) {
+          behind.push_back(job.stream.get());
+          return false;
+        }
         Status status;
         job.function(job.argument, status.out());
         return true;
