@@ -1,10 +1,11 @@
 #include "tf/installation.h"
 
 #include <dlfcn.h>
-#include <unistd.h>
+#include <sys/auxv.h>
 
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <vector>
 
@@ -60,6 +61,15 @@ std::vector<std::filesystem::path> shim_candidates() {
   paths.push_back(here.parent_path() / "tensorflow_anvil" / "shims" / name);
   paths.push_back(here.parent_path() / "shims" / name);  // a build folder
   return paths;
+}
+
+// A number that each exec draws anew and fork() hands on, like the libraries that are loaded: the process's own number
+// would stay the same in a program that replaces itself by exec, and change in a fork.
+uint64_t number_of_program() {
+  uint64_t number = 0;
+  if (const unsigned long random = getauxval(AT_RANDOM))  // NOLINT(google-runtime-int)
+    std::memcpy(&number, reinterpret_cast<const void*>(random), sizeof number);
+  return number;
 }
 
 struct Loaded {
@@ -122,9 +132,9 @@ bool has_own_gpu() {
 }
 
 const Identity& new_identity() {
-  // Kept where all copies of the library see it; the process's number tells it from what a parent process left.
+  // Kept where all copies of the library see it; the number tells it from what another program left.
   constexpr const char* kMark = "TENSORFLOW_ANVIL_LOADS";
-  const std::string mine = std::to_string(getpid()) + ":";
+  const std::string mine = std::to_string(number_of_program()) + ":";
   const char* mark = std::getenv(kMark);
   const bool again = mark && std::string_view(mark).starts_with(mine);
   const std::string loads = (again ? std::string(mark) : mine) + "_AGAIN";
