@@ -31,14 +31,15 @@ ROOMS = {
     "src/drv": Room(("base/", "drv/"), ("zlib.h", "fcntl.h", "unistd.h", "sys/", "dlfcn.h")),
     "src/drv/record": Room(("base/", "drv/"), ("sys/", "unistd.h")),
     "src/drv/vulkan": Room(
-        ("base/", "drv/"), ("volk.h", "vulkan/", "zlib.h", "sys/", "unistd.h", "fcntl.h", "dlfcn.h")
+        ("base/", "drv/"), ("volk.h", "vulkan/", "zlib.h", "sys/", "unistd.h", "fcntl.h", "dlfcn.h", "pthread.h")
     ),
     "src/drv/metal": Room(("base/", "drv/"), ("Metal/", "Foundation/", "QuartzCore/", "sys/", "unistd.h", "dlfcn.h")),
     "src/ops": Room(("base/", "drv/driver.h", "ops/")),
     "src/select": Room(("base/", "drv/driver.h", "ops/", "select/")),
     "src/telemetry": Room(("base/", "telemetry/"), ("sys/", "unistd.h", "fcntl.h", "dlfcn.h")),
     "src/tf": Room(
-        ("base/", "drv/driver.h", "ops/op.h", "tf/"), ("tensorflow/c/", "dlfcn.h", "unistd.h", "cuda_kernels.inc")
+        ("base/", "drv/driver.h", "ops/op.h", "tf/"),
+        ("tensorflow/c/", "dlfcn.h", "unistd.h", "sys/auxv.h", "cuda_kernels.inc"),
     ),
     # Built against one TensorFlow's own C++ headers, and linked with nothing of ours.
     "src/tf/shim": Room(("tf/shim/",), ("tensorflow/", "absl/", "dlfcn.h")),

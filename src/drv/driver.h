@@ -13,7 +13,7 @@
 //               the host waits for.  A Point is a number on a stream's timeline; points of one stream only grow.
 //   Errors      A call that cannot be recorded throws anvil::Error and leaves the stream usable.  A fault found later
 //               (device lost, execution failed) is sticky on the device: every later call throws it, points count as
-//               reached so that nobody waits for ever, and nothing aborts the process.
+//               reached, downloads not made leave 0xFF bytes (NaN, -1) in their place, and nothing aborts the process.
 //   Threads     Device is thread-safe.  A Stream is thread-safe; calls from several threads are ordered by its lock.
 //   Ownership   A Device outlives its streams and kernels.  A kernel lives as long as its device.  A stream's
 //   destructor

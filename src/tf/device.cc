@@ -1,5 +1,7 @@
 #include "tf/device.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -25,10 +27,12 @@ struct Opened {
 };
 
 std::atomic<bool> done{false};
+pid_t opened_by = 0;
 
 // Kernels may still run when the process ends, in threads that the driver's libraries own.  Registered after those
 // libraries were loaded, this runs before they are torn down.
 void settle_at_exit() {
+  if (getpid() != opened_by) return;  // a fork: the work, and the threads that do it, are the parent's
   for (const auto& gpu : gpus()) {
     try {
       gpu->sync_all(WaitFor::script_read);
@@ -60,6 +64,7 @@ void open_all(Opened& all) {
   prepare_placement();
   register_kernels(caps);
   prepare_proxies();
+  opened_by = getpid();
   std::atexit(settle_at_exit);
 }
 

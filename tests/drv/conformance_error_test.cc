@@ -1,4 +1,5 @@
 // Faults: what fails says so, what is lost stays lost, nobody waits for ever, and nothing aborts.
+#include <algorithm>
 #include <thread>
 
 #include "conformance.h"
@@ -93,7 +94,8 @@ TEST_P(Errors, WaitersWakeWhenTheDeviceIsLost) {
     }
   });
   const auto other = device->stream(StreamKind::compute);
-  Words got(1024);
+  constexpr uint32_t kUntouched = 0xdeadbeef;
+  Words got(1024, kUntouched);
   stream->download(got.data(), y, 4096);
   EXPECT_THROW(
       {
@@ -106,6 +108,20 @@ TEST_P(Errors, WaitersWakeWhenTheDeviceIsLost) {
       Error);
   waiter.join();
   EXPECT_NE(device->error(), "");
+  EXPECT_TRUE(stream->reached(stream->flush().value));
+  EXPECT_EQ(std::count(got.begin(), got.end(), kUntouched), 0) << "neither read nor given up";
+}
+
+TEST_P(Errors, AReadThatIsLostWithTheDeviceIsNoResult) {
+  if (!kernels() || GetParam().name == "vulkan_safe") GTEST_SKIP() << "work is done before the call returns";
+  open({.fault = "lost:1"});
+  uint32_t* x = words(64);
+  Words got(64, 3);
+  stream->fill(x, 7, 4, 256);
+  stream->download(got.data(), x, 256);
+  EXPECT_THROW(stream->flush(), Error);
+  EXPECT_TRUE(stream->reached(stream->flush().value));
+  EXPECT_EQ(got, Words(64, UINT32_MAX));
 }
 
 TEST_P(Errors, OneDeviceDoesNotTakeAnotherDown) {

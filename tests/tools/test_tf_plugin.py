@@ -191,6 +191,26 @@ def test_an_op_costs_little_more_than_on_the_cpu(healthy):
     assert cost["GPU:0"] < cost["CPU:0"] + 60, cost
 
 
+def test_a_fork_neither_hangs_nor_uses_the_device():
+    result = run("forked")["forked"]
+    assert result["exit"]["status"] == 0
+    assert result["use"]["status"] == 0
+    assert result["use"]["raised"][0] == "UnavailableError"
+    assert "forked" in result["use"]["raised"][1]
+    assert result["parent"] == 10.0
+
+
+def test_a_program_that_replaces_itself_keeps_the_device():
+    result = run("replaced")
+    assert result["replaced"] >= 1
+    assert "loaded again" not in result["stderr"]
+
+
+def test_shapes_that_tensorflow_cannot_hold_are_errors():
+    errors = run("hostile_shapes")["hostile_shapes"]
+    assert set(errors.values()) == {"InvalidArgumentError"}, errors
+
+
 def test_loading_twice_is_harmless():
     result = run("loaded_twice")["loaded_twice"]
     assert result["gpus"] == result["devices"] >= 1

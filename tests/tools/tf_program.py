@@ -6,6 +6,7 @@ Each task is a function; what it returns is printed as one line of JSON.
 import functools
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -401,6 +402,68 @@ def faulty():
         out["cpu"] = float(tf.reduce_sum(tf.ones([10])))
     out["device_errors"] = stats()["device_errors"]
     return out
+
+
+def forked():
+    """A process forked from one with work under way: using the device there is an error, and it ends when it should."""
+    x = tf.ones([64, 64])
+    for _ in range(60):
+        x = tf.matmul(x, x) * 1e-2
+    out = {}
+    for task in ("exit", "use"):
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            if task == "use":
+                os.write(write, json.dumps(raised(lambda: (x + 1.0).numpy())).encode())
+            sys.exit(0)  # the ordinary way, with what is registered for the end of a process
+        os.close(write)
+        deadline = time.time() + 120
+        ended = 0
+        while not ended and time.time() < deadline:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            time.sleep(0.05)
+        if not ended:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+        with os.fdopen(read) as pipe:
+            out[task] = {"status": status if ended else "hangs", "raised": json.loads(pipe.read() or "null")}
+    out["parent"] = float(tf.reduce_sum(tf.ones([10])))
+    return out
+
+
+def replaced():
+    """The program replaces itself by exec, as reloaders do: same process, same environment, and the device is there."""
+    if "ANVIL_TEST_REPLACED" not in os.environ:
+        os.environ["ANVIL_TEST_REPLACED"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+    return len(tf.config.list_physical_devices("GPU"))
+
+
+# Shapes that TensorFlow cannot hold.  Given one by a kernel, it ends the process.
+def hostile_shapes():
+    raw, big = tf.raw_ops, 2**62
+    with tf.device("CPU:0"):
+        none = {shape: tf.zeros(shape) for shape in [(1, big, 0), (0, big), (2**40, 1, 0), (1, 2**40, 0), (2**40, 0)]}
+        shapes = {v: tf.constant(v, tf.int64) for v in [(2**40, 2**40), (big, 8, 0), (big,), (2**63 - 1,), (1,)]}
+        x, four = tf.ones([4]), tf.constant([0, 0, 0, 0])
+        wraps = tf.constant([2**63 - 1, 2**63 - 1, 6], tf.int64)
+        pads = tf.constant([[2**63 - 1, 2**63 - 1]], tf.int64)
+    calls = {
+        "Fill": lambda: raw.Fill(dims=shapes[(2**40, 2**40)], value=1.0),
+        "Fill, behind a zero": lambda: raw.Fill(dims=shapes[(big, 8, 0)], value=1.0),
+        "BroadcastTo": lambda: raw.BroadcastTo(input=1.0, shape=shapes[(2**40, 2**40)]),
+        "RandomUniform": lambda: raw.RandomUniform(shape=shapes[(2**40, 2**40)], dtype=tf.float32),
+        "AddV2": lambda: raw.AddV2(x=none[(2**40, 1, 0)], y=none[(1, 2**40, 0)]),
+        "MatMul": lambda: raw.MatMul(a=none[(2**40, 0)], b=none[(2**40, 0)], transpose_b=True),
+        "GatherV2": lambda: raw.GatherV2(params=none[(1, big, 0)], indices=four, axis=0),
+        "ConcatV2": lambda: raw.ConcatV2(values=[none[(0, big)]] * 2, axis=1),
+        "Tile": lambda: raw.Tile(input=x, multiples=shapes[(big,)]),
+        "Pad": lambda: raw.Pad(input=x, paddings=pads),
+        "Slice": lambda: raw.Slice(input=x, begin=shapes[(1,)], size=shapes[(2**63 - 1,)]),
+        "SplitV": lambda: raw.SplitV(value=x, size_splits=wraps, axis=tf.constant(0), num_split=3),
+    }
+    return {name: raised(call)[0] for name, call in calls.items()}
 
 
 def op_cost():

@@ -12,10 +12,14 @@
 
 namespace anvil::vulkan {
 
-// The first fault found after the fact.  It stays: every later call reports it.
+// Is this a process forked from the one that opened the device?  GPU drivers do not work there: the threads and the
+// queues are the parent's, and whoever waits for them waits for ever.
+bool forked();
+
+// The first fault found after the fact.  It stays: every later call reports it.  In a forked process it is set, too.
 class Sticky {
  public:
-  bool set() const { return set_.load(std::memory_order_acquire); }
+  bool set() const { return set_.load(std::memory_order_acquire) || forked(); }
   void check() const {
     if (set()) [[unlikely]]
       throw_it();

@@ -5,8 +5,17 @@
 
 namespace anvil::vulkan {
 
+void give_up(std::vector<HostRead>& reads) {
+  for (const HostRead& r : reads) std::memset(r.to, 0xff, r.bytes);
+  reads.clear();
+}
+
 HostReader::~HostReader() {
   if (!thread_.joinable()) return;
+  if (forked()) {
+    thread_.detach();
+    return;
+  }
   {
     std::lock_guard hold(lock_);
     stop_ = true;
@@ -22,25 +31,32 @@ void HostReader::after(std::vector<Need> needs, std::vector<HostRead> reads, uin
   wake_.notify_one();
 }
 
+void HostReader::settle() {
+  if (forked()) return;  // the thread is the parent's, and the lock may be held for ever
+  std::lock_guard hold(reading_);
+  std::lock_guard hold_jobs(lock_);
+  for (Job& job : jobs_) give_up(job.reads);
+}
+
 void HostReader::run() {
   std::unique_lock hold(lock_);
   while (true) {
     wake_.wait(hold, [&] { return stop_ || !jobs_.empty(); });
     if (jobs_.empty()) return;
-    const Job job = std::move(jobs_.front());
-    jobs_.pop_front();
+    Job& job = jobs_.front();  // stays there for settle(); what is added behind it does not move it
     hold.unlock();
     finish(job);
     hold.lock();
+    jobs_.pop_front();
   }
 }
 
-void HostReader::finish(const Job& job) noexcept {
+void HostReader::finish(Job& job) noexcept {
   wait_for(context_, job.needs, std::numeric_limits<double>::infinity());
   {
     std::lock_guard hold(reading_);
-    if (!context_.sticky.set())
-      for (const HostRead& r : job.reads) std::memcpy(r.to, r.from, r.bytes);
+    if (context_.sticky.set()) give_up(job.reads);
+    for (const HostRead& r : job.reads) std::memcpy(r.to, r.from, r.bytes);
   }
   const VkSemaphoreSignalInfo info{VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO, nullptr, timeline_.host(), job.value};
   const VkResult r = context_.vk.vkSignalSemaphore(context_.device, &info);

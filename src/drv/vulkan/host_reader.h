@@ -18,16 +18,20 @@ struct HostRead {
   uint64_t bytes = 0;
 };
 
+// Fills what will not be read with bytes of 0xFF, NaN in every float type and -1 in the integers, so that nobody takes
+// for a result what happened to be there; and forgets it.
+void give_up(std::vector<HostRead>& reads);
+
 class HostReader {
  public:
   HostReader(Context& context, Timeline& timeline) : context_(context), timeline_(timeline) {}
   ~HostReader();  // finishes what it was given
 
   // Once `needs` are met, does the reads and signals the timeline's host semaphore with `value`.  On a failed device it
-  // skips the reads and signals all the same.
+  // gives the reads up and signals all the same.
   void after(std::vector<Need> needs, std::vector<HostRead> reads, uint64_t value);
-  // On a failed device: returns once no read is being made, and none will be.
-  void settle() { std::lock_guard hold(reading_); }
+  // On a failed device: gives up what is not read yet.  After that no host memory is written.
+  void settle();
 
  private:
   struct Job {
@@ -36,14 +40,14 @@ class HostReader {
     uint64_t value;
   };
   void run();
-  void finish(const Job& job) noexcept;
+  void finish(Job& job) noexcept;
 
   Context& context_;
   Timeline& timeline_;
-  std::mutex reading_;  // held while host memory is written
+  std::mutex reading_;  // held while host memory is written, and guards the jobs' `reads`; taken before lock_
   std::mutex lock_;
   std::condition_variable wake_;
-  std::deque<Job> jobs_;
+  std::deque<Job> jobs_;  // oldest first; the front one is being worked on
   bool stop_ = false;
   std::thread thread_;
 };

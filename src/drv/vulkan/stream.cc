@@ -52,7 +52,7 @@ VulkanStream::~VulkanStream() {
     log(LogKind::error, str("while closing a stream: ", e.what()));
   }
   // After a failure points count as reached, but what was submitted before may still run.
-  if (context_.sticky.set()) {
+  if (context_.sticky.set() && !forked()) {
     std::lock_guard hold(queue_.lock);
     context_.vk.vkQueueWaitIdle(queue_.handle);
   }
@@ -99,9 +99,13 @@ void VulkanStream::end(uint64_t cost) {
   if (due) close();
 }
 
-void VulkanStream::protect_reads(std::span<const Range> ranges) {
+void VulkanStream::forget_done_reads() {
   const uint64_t done = timeline_->host_done();
   std::erase_if(unread_, [&](const Unread& u) { return u.value != 0 && u.value <= done; });
+}
+
+void VulkanStream::protect_reads(std::span<const Range> ranges) {
+  forget_done_reads();
   const auto conflicts = [&](const Unread& u) {
     return std::any_of(ranges.begin(), ranges.end(), [&](const Range& r) { return r.conflicts(u.range); });
   };
@@ -198,7 +202,7 @@ void VulkanStream::submit(uint64_t value) {
   bound_ = nullptr;
   if (r != VK_SUCCESS) {
     batch_.abandon();
-    reads_.clear();
+    give_up(reads_);
     context_.sticky.raise(to_error(r, "submitting work"));
     context_.sticky.check();
   }
@@ -209,7 +213,12 @@ Point VulkanStream::flush() {
   Point p{this, 0};
   {
     std::lock_guard hold(lock_);
-    p.value = context_.sticky.set() ? timeline_->last() : close();
+    if (context_.sticky.set()) {
+      give_up(reads_);
+      p.value = timeline_->last();
+    } else {
+      p.value = close();
+    }
   }
   memory_.reap();
   return p;

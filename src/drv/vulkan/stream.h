@@ -48,6 +48,7 @@ class VulkanStream final : public Stream {
   // The point that the piece of work recorded last belongs to.
   uint64_t newest_work() const;
   void submit(uint64_t value);
+  void forget_done_reads();
   void protect_reads(std::span<const Range> ranges);
   void choose_limit();
   // Blocks until `value` is reached; throws the sticky error.

@@ -9,6 +9,7 @@ namespace anvil::vulkan {
 namespace {
 
 constexpr uint64_t kBounceBytes = 1u << 20;
+constexpr size_t kMostUnread = 64;
 
 Range reads(const Span& s) { return {s.device, s.device + s.bytes, false}; }
 Range writes(const Span& s) { return {s.device, s.device + s.bytes, true}; }
@@ -112,6 +113,8 @@ void VulkanStream::download(void* to, const void* from, uint64_t bytes) {
     }
     std::lock_guard hold(lock_);
     const Range range = reads(source);
+    // A stream that only reads never begins work, which is what forgets reads that are done.
+    if (unread_.size() >= kMostUnread) forget_done_reads();
     timeline_->touch({&range, 1});
     reads_.push_back({to, source.host, bytes});
     unread_.push_back({range, 0});
