@@ -112,7 +112,8 @@ class Stream {
 
   // Device to device; ranges may overlap (the result is as memmove's).
   virtual void copy(void* to, const void* from, uint64_t bytes) = 0;
-  // Host to device.  `from` may be reused as soon as the call returns.
+  // Host to device.  `from` may be reused as soon as the call returns.  Comes after what other streams have recorded on
+  // the range until now: TensorFlow uploads constants into memory whose last readers it does not wait for.
   virtual void upload(void* to, const void* from, uint64_t bytes) = 0;
   // Device to host.  `to` is written by the time the next flush()'s point is reached, and must stay valid until then.
   virtual void download(void* to, const void* from, uint64_t bytes) = 0;

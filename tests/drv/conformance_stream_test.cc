@@ -154,6 +154,23 @@ TEST_P(Streams, AnUploadIsOrderedBehindAnotherStreamsReader) {
   device->free(y);
 }
 
+TEST_P(Streams, AnUploadComesAfterWhatOthersHaveRecordedOnItsRange) {
+  if (!kernels()) GTEST_SKIP() << "runs no kernels";
+  const auto loads = device->stream(StreamKind::transfer);
+  constexpr uint32_t kN = 1024;
+  uint32_t* x = put(Words(kN, 1));
+  uint32_t* y = words(kN);
+  finish();
+  busy(*stream, x, y, kN, 30'000);  // neither flushed nor waited for
+  const Words next(kN, 7);
+  loads->upload(x, next.data(), 4 * kN);
+  stream->wait(loads->flush());
+  EXPECT_EQ(get(y, kN), Words(kN, spun(1, 30'000)));
+  EXPECT_EQ(get(x, kN), next);
+  device->free(x);
+  device->free(y);
+}
+
 TEST_P(Streams, APointOfItsOwnOrOfAClosedStreamIsNoObstacle) {
   uint32_t* x = words(64);
   Point gone;

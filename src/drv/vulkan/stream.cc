@@ -228,13 +228,27 @@ void VulkanStream::wait(Point point) {
   if (point.value == 0 || point.stream == this) return;
   const std::shared_ptr<Timeline> other = registry_.timeline(point.stream);
   if (!other || other == timeline_) return;
-  const std::vector<Need> needs = other->needs(point.value);
+  wait_for_needs(other->needs(point.value));
+}
+
+void VulkanStream::wait_for_needs(const std::vector<Need>& needs) {
   if (needs.empty()) return;
   std::lock_guard hold(lock_);
   context_.sticky.check();
   if (batch_.open()) close();  // what is recorded already need not wait
   for (const Need& n : needs) merge(waits_, n);
   waits_changed_ = true;
+}
+
+void VulkanStream::wait_for_users(const Range& range) {
+  auto users = registry_.users(range);
+  std::erase_if(users, [&](const auto& user) { return user.first == timeline_; });
+  if (users.empty()) return;
+  registry_.flush_all();  // a queue may not wait for work that is behind it
+  std::vector<Need> needs;
+  for (const auto& [timeline, value] : users)
+    for (const Need& n : timeline->needs(value)) merge(needs, n);
+  wait_for_needs(needs);
 }
 
 bool VulkanStream::reached(uint64_t value) {

@@ -36,6 +36,10 @@ class VulkanStream final : public Stream {
   uint64_t elapsed(uint64_t from_mark, uint64_t to_mark) override;
 
  private:
+  // These take the lock: later work on this stream starts after them, or after what other streams do to the range.
+  void wait_for_needs(const std::vector<Need>& needs);
+  void wait_for_users(const Range& range);
+
   // All below: with the lock held.
 
   // Makes room for one piece of work that touches `ranges`: an open command buffer, a barrier if they conflict with

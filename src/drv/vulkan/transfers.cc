@@ -78,8 +78,10 @@ void VulkanStream::upload(void* to, const void* from, uint64_t bytes) {
   context_.sticky.check();
   const Span target = memory_.table().find(to, bytes);
   add(Counter::bytes_to_device, bytes);
-  // Nobody is using the range, so writing it now is as good as writing it in the stream's order.
-  if (context_.direct_write && !registry_.busy(writes(target))) {
+  if (registry_.busy(writes(target))) {
+    wait_for_users(writes(target));
+  } else if (context_.direct_write) {
+    // Nobody is using the range, so writing it now is as good as writing it in the stream's order.
     std::memcpy(target.host, from, bytes);
     add(Counter::direct_uploads);
     return;
