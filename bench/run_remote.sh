@@ -17,7 +17,7 @@ if [ "${1:-}" = --pack ]; then
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
     mkdir "$folder/anvil_bench"
-    cp "$programs/anvil_bench" "$programs/bench.pack" "$here/run_remote.sh" "$here/vendor_torch.py" "$folder/anvil_bench/"
+    cp "$programs/anvil_bench" "$programs/kernels.pack" "$programs/probes.pack" "$here/run_remote.sh" "$here/vendor_torch.py" "$folder/anvil_bench/"
     loader=$(ldconfig -p | awk '/libvulkan\.so\.1 .*x86-64/ {print $NF; exit}')
     [ -z "$loader" ] || { mkdir "$folder/anvil_bench/loader"; cp -L "$loader" "$folder/anvil_bench/loader/libvulkan.so.1"; }
     tar -C "$folder" -czf "$2" anvil_bench

@@ -1,4 +1,4 @@
-# Micro benchmarks: one program and its pack in build/<preset>/bench, which run on any Linux machine with a Vulkan driver.
+# Micro benchmarks: one program and its packs in build/<preset>/bench, which run on any Linux machine with a Vulkan driver.
 file(GLOB bench_sources CONFIGURE_DEPENDS bench/micro/*.cc)
 add_executable(anvil_bench ${bench_sources} ${ANVIL_CORE} $<TARGET_OBJECTS:anvil_ops> $<TARGET_OBJECTS:anvil_vulkan>)
 target_include_directories(anvil_bench PRIVATE src)
@@ -14,17 +14,16 @@ endif()
 target_link_options(anvil_bench PRIVATE -static-libstdc++ -static-libgcc -Wl,--gc-sections)
 set_target_properties(anvil_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 
-# The catalogue's kernels and those that measure the device's limits.
-set(ANVIL_BENCH_PACK ${CMAKE_BINARY_DIR}/bench/bench.pack)
+# The kernels that measure the device's limits; those of the catalogue are linked beside them.
+set(ANVIL_PROBE_PACK ${CMAKE_BINARY_DIR}/bench/probes.pack)
 add_custom_command(
-  OUTPUT ${ANVIL_BENCH_PACK}
+  OUTPUT ${ANVIL_PROBE_PACK}
   COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/bench
-  COMMAND sh -c "$<TARGET_FILE:build_kernels> --print-variants | cat - '${CMAKE_SOURCE_DIR}/bench/micro/kernels.txt' > bench/kernels.txt"
-  COMMAND build_kernels --kernels ${CMAKE_SOURCE_DIR}/kernels --cache ${ANVIL_KERNEL_CACHE} --list bench/kernels.txt
-          --out ${ANVIL_BENCH_PACK}
-  WORKING_DIRECTORY ${CMAKE_BINARY_DIR}
-  DEPENDS build_kernels ${ANVIL_KERNELS} ${ANVIL_PACK} bench/micro/kernels.txt
+  COMMAND ${CMAKE_COMMAND} -E create_symlink ../tensorflow-plugins/kernels.pack ${CMAKE_BINARY_DIR}/bench/kernels.pack
+  COMMAND build_kernels --kernels ${CMAKE_SOURCE_DIR}/kernels --cache ${ANVIL_KERNEL_CACHE} --list
+          ${CMAKE_SOURCE_DIR}/bench/micro/kernels.txt --out ${ANVIL_PROBE_PACK}
+  DEPENDS build_kernels ${ANVIL_KERNELS} bench/micro/kernels.txt
   COMMENT "Building the benchmarks' kernel pack"
   VERBATIM)
-add_custom_target(bench_pack ALL DEPENDS ${ANVIL_BENCH_PACK})
-add_dependencies(anvil_bench bench_pack)
+add_custom_target(probe_pack ALL DEPENDS ${ANVIL_PROBE_PACK})
+add_dependencies(anvil_bench probe_pack kernel_pack)

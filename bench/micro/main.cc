@@ -2,7 +2,8 @@
 //
 //   anvil_bench [--device NAME] [--filter A,B] [--rounds N] [--sample-ms T] [--json FILE] [--list] [--serve]
 //
-// The kernels come from bench.pack beside this program, or from ANVIL_KERNEL_PACK.
+// The kernels come from kernels.pack beside this program, or from ANVIL_KERNEL_PACK; those that measure the device's
+// limits from probes.pack beside it.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -12,13 +13,11 @@
 #include <sstream>
 
 #include "case.h"
+#include "drv/pack.h"
+#include "drv/vulkan/device.h"
 #include "report.h"
 #include "rounds.h"
 #include "serve.h"
-
-namespace anvil::vulkan {
-std::vector<std::unique_ptr<Device>> open_devices(std::string& why);  // as driver.h's OpenDevices has it
-}
 
 namespace anvil::bench {
 namespace {
@@ -63,20 +62,28 @@ std::vector<Case> cases_for(const Caps& caps) {
   return all;
 }
 
-void default_environment(const Arguments& a, const char* program) {
+std::filesystem::path folder_of(const char* program) {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return (error ? program : self).parent_path();
+}
+
+void default_environment(const Arguments& a, const std::filesystem::path& folder) {
   if (!a.device.empty()) setenv("ANVIL_DEVICE", a.device.c_str(), 1);
   setenv("ANVIL_SOFTWARE_DEVICE", "1", 0);  // whoever benchmarks has asked for the device
-  std::error_code error;
-  std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) self = program;
-  setenv("ANVIL_KERNEL_PACK", (self.parent_path() / "bench.pack").c_str(), 0);
+  setenv("ANVIL_KERNEL_PACK", (folder / "kernels.pack").c_str(), 0);
 }
 
 int run(int argc, char** argv) {
   const Arguments a = parse(argc, argv);
-  default_environment(a, argv[0]);
+  const std::filesystem::path folder = folder_of(argv[0]);
+  default_environment(a, folder);
+  const Pack probe_pack(folder / "probes.pack");
+  vulkan::Config config;
+  config.options = options();
+  config.more_kernels = &probe_pack;
   std::string why;
-  const auto devices = vulkan::open_devices(why);
+  const auto devices = vulkan::open_devices(config, why);
   require(!devices.empty(), Code::unavailable, "no device: ", why);
   Device& device = *devices.front();
 

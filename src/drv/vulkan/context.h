@@ -58,6 +58,11 @@ struct Context {
   Memory make_memory(uint64_t bytes, uint32_t type, bool map);
   void destroy_memory(const Memory& memory);
   const Pack& pack() const { return config.pack ? *config.pack : default_pack(); }
+  // The pack to take that kernel from.
+  const Pack& pack_for(std::string_view kernel) const {
+    const Pack* more = config.more_kernels;
+    return more && more->has(kernel, PackTarget::spirv) ? *more : pack();
+  }
 
   Adapter adapter;
   Config config;

@@ -85,7 +85,7 @@ const Pipeline& Pipelines::build(Slot& s, std::string_view name) {
   std::lock_guard hold(s.building);
   if (!s.made) {
     const auto start = std::chrono::steady_clock::now();
-    const KernelCode code = context_.pack().load(name, PackTarget::spirv);
+    const KernelCode code = context_.pack_for(name).load(name, PackTarget::spirv);
     s.made = std::make_unique<Pipeline>(context_, std::string(name), code, cache_.handle());
     s.ready.store(s.made.get(), std::memory_order_release);
     add(Counter::kernels_built);
