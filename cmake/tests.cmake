@@ -2,33 +2,44 @@
 find_package(GTest REQUIRED)
 include(GoogleTest)
 
-function(anvil_test name folder)
+# anvil_test(NAME FOLDER SHARDS OBJECTS...).  Every test is a process of its own, except under the sanitizers, where a
+# process takes seconds to start: there SHARDS processes have a share of the tests each.
+function(anvil_test name folder shards)
   file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/*.cc)
   if(NOT sources)
     return()
   endif()
-  add_executable(${name} ${sources} ${ANVIL_CORE} ${ARGN})
-  target_include_directories(${name} PRIVATE src tests)
+  # Objects in this order: of an inline function that both have, the linker takes the rooms' copy.
+  add_library(${name}_cases OBJECT ${sources})
+  add_executable(${name} ${ANVIL_CORE} ${ARGN} $<TARGET_OBJECTS:${name}_cases>)
+  target_include_directories(${name}_cases PRIVATE src tests)
+  target_link_libraries(${name}_cases PRIVATE GTest::gtest_main GTest::gmock)
   target_link_libraries(${name} PRIVATE GTest::gtest_main GTest::gmock ${ANVIL_CORE_LIBS})
-  target_compile_definitions(${name} PRIVATE ANVIL_TEST_PACK="${ANVIL_PACK}"
-                             ANVIL_CONFORMANCE_PACK="${CMAKE_BINARY_DIR}/conformance.pack")
-  add_dependencies(${name} kernel_pack)
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 ENVIRONMENT
-                       "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp")
+  target_compile_definitions(${name}_cases PRIVATE ANVIL_TEST_PACK="${ANVIL_PACK}"
+                             ANVIL_CONFORMANCE_PACK="${ANVIL_CONFORMANCE_PACK}")
+  add_dependencies(${name} kernel_pack conformance_pack)
+  if(NOT ANVIL_SANITIZE)
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600)
+    return()
+  endif()
+  foreach(index RANGE 1 ${shards})
+    math(EXPR shard "${index} - 1")
+    add_test(NAME ${name}.${index} COMMAND ${name} --gtest_brief=1)
+    set_tests_properties(
+      ${name}.${index}
+      PROPERTIES TIMEOUT 1800 ENVIRONMENT "GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${shard}"
+                 ENVIRONMENT_MODIFICATION
+                 "TSAN_OPTIONS=string_append: suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp")
+  endforeach()
 endfunction()
 
-# The conformance suite has kernels of its own, in a pack of its own.
-if(EXISTS ${CMAKE_SOURCE_DIR}/tests/drv/kernels.txt)
-  add_custom_command(
-    OUTPUT ${CMAKE_BINARY_DIR}/conformance.pack
-    COMMAND ${CMAKE_COMMAND} -E env "ASAN_OPTIONS=detect_leaks=0" $<TARGET_FILE:build_kernels> --kernels
-            ${CMAKE_SOURCE_DIR}/kernels --cache ${ANVIL_KERNEL_CACHE} --list ${CMAKE_SOURCE_DIR}/tests/drv/kernels.txt
-            --out ${CMAKE_BINARY_DIR}/conformance.pack
-    DEPENDS build_kernels ${ANVIL_KERNELS} tests/drv/kernels.txt
-    VERBATIM)
-  add_custom_target(conformance_pack ALL DEPENDS ${CMAKE_BINARY_DIR}/conformance.pack)
+anvil_test(base_test base 1)
+anvil_test(drv_test drv 6 $<TARGET_OBJECTS:anvil_record> $<TARGET_OBJECTS:anvil_vulkan>)
+# An op runs on its caller's thread alone: races are looked for in the driver's tests and in training.
+if(NOT ANVIL_SANITIZE STREQUAL "thread")
+  anvil_test(ops_test ops 6 $<TARGET_OBJECTS:anvil_ops> $<TARGET_OBJECTS:anvil_record> $<TARGET_OBJECTS:anvil_vulkan>)
 endif()
-
-anvil_test(base_test base)
-anvil_test(drv_test drv $<TARGET_OBJECTS:anvil_record> $<TARGET_OBJECTS:anvil_vulkan>)
-anvil_test(ops_test ops $<TARGET_OBJECTS:anvil_ops> $<TARGET_OBJECTS:anvil_record> $<TARGET_OBJECTS:anvil_vulkan>)
+if(ANVIL_SANITIZE AND TARGET ops_test)
+  # References are loops over every element, ten times slower when instrumented; it is the ops that are to be looked at.
+  target_compile_options(ops_test_cases PRIVATE -fno-sanitize=all)
+endif()

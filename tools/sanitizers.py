@@ -32,7 +32,7 @@ def environment(logs: Path, leaks: bool) -> dict[str, str]:
         "ASAN_OPTIONS": f"{path}:detect_leaks={int(leaks)}",
         "LSAN_OPTIONS": "exitcode=0",
         "UBSAN_OPTIONS": f"{path}:print_stacktrace=1",
-        "TSAN_OPTIONS": f"{path}:exitcode=0:history_size=4",
+        "TSAN_OPTIONS": f"{path}:exitcode=0:history_size=4:suppressions={ROOT / 'tests' / 'tsan.supp'}",
     }
 
 

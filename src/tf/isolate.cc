@@ -15,6 +15,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// The sanitizers' own symbols must come first everywhere, so under them drivers are loaded the plain way.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 std::string env(const char* name) {
   const char* v = std::getenv(name);
   return v ? v : "";
@@ -75,12 +82,10 @@ std::string library_of(const fs::path& manifest) {
 }  // namespace
 
 void isolate_vulkan_drivers() {
-  // The sanitizers' own symbols must come first everywhere, so under them drivers are loaded the plain way.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  if (kSanitized) return;
   for (const fs::path& manifest : manifests())
     if (const std::string library = library_of(manifest); !library.empty())
       dlopen(library.c_str(), RTLD_LAZY | RTLD_LOCAL | RTLD_DEEPBIND);
-#endif
 }
 
 }  // namespace anvil::tf
