@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <charconv>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -39,6 +40,13 @@ struct Arguments {
   bool print_variants = false, print_ops = false;
 };
 
+unsigned count_from(std::string_view text) {
+  unsigned n = 0;
+  const auto [end, error] = std::from_chars(text.begin(), text.end(), n);
+  require(error == std::errc() && end == text.end() && n > 0, Code::invalid_argument, text, " is no number of jobs");
+  return n;
+}
+
 Arguments parse(int argc, char** argv) {
   Arguments a;
   for (int i = 1; i < argc; ++i) {
@@ -57,7 +65,7 @@ Arguments parse(int argc, char** argv) {
     else if (flag == "--cache") a.cache = value;
     else if (flag == "--out") a.out = value;
     else if (flag == "--list") a.list = value;
-    else if (flag == "--jobs") a.jobs = std::max(1, std::atoi(value));
+    else if (flag == "--jobs") a.jobs = count_from(value);
     else anvil::fail(Code::invalid_argument, "unknown option ", flag);
   }
   return a;

@@ -35,7 +35,7 @@ void launch_broadcast(Call& call, const Axes& axes, const Tensor& c, const Tenso
                        {read(c), read(a), read(b), write(y)}, params);
 }
 
-void launch_select(Call& call, Tensor c, Tensor a, Tensor b, const Tensor& y) {
+void launch_select(Call& call, const Tensor& c, const Tensor& a, const Tensor& b, const Tensor& y) {
   if (y.size() == 0) return;
   require_indexable("SelectV2", y);
   const int64_t n = y.size();
