@@ -44,7 +44,11 @@ def sanitized(preset: str) -> list[Stage]:
     build_stage, host = f"{preset}-build", ctest(preset, preset, needs=(f"{preset}-build",))
     host.logs = ROOT / "build" / preset / "host-logs"
     train = [[PYTHON, "tools/train_sanitized.py", preset]]
-    return [build(build_stage, preset), host, Stage(f"{preset}-train", train, needs=(build_stage, "install"))]
+    return [
+        build(build_stage, preset, needs=("build",)),
+        host,
+        Stage(f"{preset}-train", train, needs=(build_stage, "install")),
+    ]
 
 
 def pytest(name: str, *arguments: str, **kinds) -> Stage:
@@ -67,7 +71,7 @@ def stages(quick: bool) -> list[Stage]:
         Stage("kernels", [[PYTHON, "tools/validate_pack.py"]], needs=("build",)),
         Stage("install", [[PYTHON, "tools/package.py", "--install", "build/.installed"]], quick=True, needs=("build",)),
         pytest("tools", *tools, quick=True),
-        pytest("table", "tests/table"),
+        pytest("table", "-n", JOBS, "--dist", "worksteal", "tests/table"),
         pytest("train", "tests/train"),
         *sanitized("asan"),
         *sanitized("tsan"),

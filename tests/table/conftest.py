@@ -26,6 +26,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     import engine
 
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return  # the tests run in processes that this one starts
     engine.start(on_cpu=config.getoption("--on-cpu"))
 
 

@@ -3,6 +3,7 @@ TensorFlow."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from dataclasses import dataclass, field
@@ -31,11 +32,13 @@ class Measured:
         """Adds to what earlier runs of this build measured: a run may have selected only some tests."""
         path = errors_path()
         path.parent.mkdir(parents=True, exist_ok=True)
-        known = json.loads(path.read_text()) if path.exists() else {}
-        for op, types in self.worst.items():
-            known.setdefault(op, {}).update(types)
-        if self.worst and DEVICE.name != CPU:
-            path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # processes that share the table out each add their part
+            known = json.loads(path.read_text()) if path.exists() else {}
+            for op, types in self.worst.items():
+                known.setdefault(op, {}).update(types)
+            if self.worst and DEVICE.name != CPU:
+                path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
 @dataclass
