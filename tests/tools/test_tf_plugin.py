@@ -11,7 +11,7 @@ import pytest
 
 PROGRAM = Path(__file__).with_name("tf_program.py")
 TOGETHER = ("listing", "memory", "train", "xla", "variables", "concurrent", "fallbacks", "proxies", "references")
-TOGETHER += ("crossing_proxies", "errors", "op_cost")
+TOGETHER += ("crossing_proxies", "arrays", "errors", "op_cost")
 
 
 def run(*tasks: str, **environment: str) -> dict:
@@ -159,6 +159,15 @@ def test_what_is_free_to_go_to_the_cpu_goes_there(healthy):
     device, proxies = healthy["proxies"]["free"]
     assert device.endswith("CPU:0")
     assert proxies == {}
+
+
+def test_tensor_arrays(healthy):
+    """They live in host memory, by proxy where the script puts them on the device; only TensorFlow 1's loops use them."""
+    (ours, proxies), (cpu, _), (free, _) = healthy["arrays"].values()
+    for got, wanted, third in zip(ours, cpu, free, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(third, wanted, rtol=1e-5, atol=1e-6)
+    assert proxies["TensorArrayWriteV3"] >= 4
 
 
 @pytest.mark.parametrize("optimizer", ["GradientDescent", "Adam", "Adagrad", "Momentum"])

@@ -342,11 +342,22 @@ bool works_on_variables(const OpDef& op) {
   return false;
 }
 
+// TensorFlow 1's arrays of tensors.  TensorFlow's CPU build has GPU kernels for the size and the gradient of an array, and
+// none for the rest; all must run where the array was made.  A proxy makes it in host memory.
+bool works_on_arrays(const OpDef& op) {
+  if (op.name().rfind("TensorArray", 0) != 0) return false;
+  for (const auto* args : {&op.input_arg(), &op.output_arg()})
+    for (const OpDef::ArgDef& arg : *args)
+      if (arg.type() == tensorflow::DT_RESOURCE) return true;
+  return false;
+}
+
 bool can_be_proxied(const OpDef& op) {
   for (const OpDef::AttrDef& attr : op.attr())
     if (attr.type() == "func" || attr.type() == "list(func)") return false;
   if (op.name()[0] == '_' || has_reference_to_string(op)) return false;
-  return works_on_variables(op) || (!op.is_stateful() && proxy_calls.wanted(op.name().c_str()) != 0);
+  return works_on_variables(op) || works_on_arrays(op) ||
+         (!op.is_stateful() && proxy_calls.wanted(op.name().c_str()) != 0);
 }
 
 // A type attribute and the types that a proxy is for; an empty name: all.
