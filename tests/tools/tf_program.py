@@ -191,7 +191,7 @@ def fallbacks():
     """Which of these count: an op that we lack and CUDA has, unless the script or the input pipeline wants the CPU."""
     import tensorflow_anvil
 
-    x = tf.eye(4)
+    x = tf.eye(4, dtype=tf.float64)  # whose inverse the device leaves to the CPU
     out = {}
 
     def measure(name, call):
@@ -201,20 +201,20 @@ def fallbacks():
 
     @tf.function
     def graph(x):
-        return tf.linalg.inv(x) + 1
+        return tf.linalg.inv(x), tf.ones(3) + 1
 
     @tf.function
     def graph_on_cpu(x):
         with tf.device("CPU:0"):
-            return tf.linalg.inv(x) + 1
+            return tf.linalg.inv(x), tf.ones(3) + 1
 
     def eager_on_cpu():
         with tf.device("CPU:0"):
             tf.linalg.inv(x)
 
     def pipeline():
-        data = tf.data.Dataset.from_tensor_slices(np.stack([np.eye(4, dtype=np.float32)] * 4))
-        for batch in data.map(lambda a: tf.linalg.inv(a)).batch(2):
+        data = tf.data.Dataset.from_tensor_slices(np.stack([np.eye(4)] * 4))
+        for batch in data.map(lambda a: tf.cast(tf.linalg.inv(a), tf.float32)).batch(2):
             batch + 1
 
     measure("eager", lambda: [tf.linalg.inv(x) for _ in range(3)])
@@ -264,13 +264,13 @@ def proxies():
     soft = tf.config.get_soft_device_placement()
     tf.config.set_soft_device_placement(False)
     with tf.device("GPU:0"):
-        x = tf.linalg.inv(tf.constant([[2.0, 0], [0, 4.0]]))
+        x = tf.linalg.inv(tf.constant([[2.0, 0], [0, 4.0]], tf.float64))
         out["placed"] = [x.device, (x + 1).numpy().tolist()]
         out["double"] = float(tf.reduce_sum(tf.matmul(tf.ones([2, 2], tf.float64), tf.ones([2, 2], tf.float64))))
     tf.config.set_soft_device_placement(soft)
     # Free to go where it likes, the op itself runs on the CPU, with no proxy.
     tensorflow_anvil.reset_stats()
-    out["free"] = [tf.linalg.inv(tf.eye(2)).device, stats()["proxies"]]
+    out["free"] = [tf.linalg.inv(tf.eye(2, dtype=tf.float64)).device, stats()["proxies"]]
     return out
 
 
