@@ -55,6 +55,7 @@ absl::Status assign_reference(TF_OpKernelContext* c, int32_t reference, int32_t 
           " rhs shape= ", value.shape().DebugString());
     Tensor own;
     TF_RETURN_IF_ERROR(copied(c, value, copy, status, &own));
+    if (TF_GetCode(status) != TF_OK) return absl::OkStatus();  // `status` says it; the variable keeps what it held
     context->replace_ref_input(reference, own, /*lock_held=*/true);
   }
   context->forward_ref_input_to_ref_output(reference, 0);
