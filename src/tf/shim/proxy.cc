@@ -342,8 +342,8 @@ bool works_on_variables(const OpDef& op) {
   return false;
 }
 
-// TensorFlow 1's arrays of tensors.  TensorFlow's CPU build has GPU kernels for the size and the gradient of an array, and
-// none for the rest; all must run where the array was made.  A proxy makes it in host memory.
+// TensorFlow 1's arrays of tensors.  TensorFlow's CPU build has GPU kernels for the size and the gradient of an array
+// and none for the rest; all must run where the array was made.  A proxy makes it in host memory.
 bool works_on_arrays(const OpDef& op) {
   if (op.name().rfind("TensorArray", 0) != 0) return false;
   for (const auto* args : {&op.input_arg(), &op.output_arg()})
