@@ -2,6 +2,7 @@
 // its gradient.  Each runs the plain op's own row and finishes its result in place with one kernel,
 // kernels/fused.slang.
 #include <algorithm>
+#include <utility>
 
 #include "ops/packet.h"
 #include "ops/pair.h"
@@ -181,7 +182,7 @@ void run_norm_gradient(Call& call, const OpSpec&, const State* state) {
   else if (rectified) through = call.scratch(dy.type, dy.shape);
   if (rectified) launch_pair(call, relu_gradient(dy.type), Forms{}, dy, y, through);
   else if (f.beside) call.stream().copy(through.data, dy.data, dy.bytes());
-  inner.first = through;
+  inner.first = std::move(through);
   f.row->run(inner, *f.row, f.state.get());
 }
 
