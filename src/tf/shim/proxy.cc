@@ -386,6 +386,11 @@ bool types_left(const std::vector<tensorflow::KernelDef>& kernels, ForTypes* lef
       if (kernel.constraint_size() == 0) return false;
       left->attr = kernel.constraint(0).name();
     }
+  // Strings are the CPU's: TensorFlow may rewrite an op on the device that has them into another that is not there.
+  for (const tensorflow::KernelDef& kernel : kernels)
+    for (const auto& constraint : kernel.constraint())
+      for (const int type : constraint.allowed_values().list().type())
+        if (left->attr.empty() && type == tensorflow::DT_STRING) left->attr = constraint.name();
   if (left->attr.empty()) return true;
   for (const tensorflow::KernelDef& kernel : kernels)
     for (const auto& constraint : kernel.constraint()) {
@@ -394,7 +399,7 @@ bool types_left(const std::vector<tensorflow::KernelDef>& kernels, ForTypes* lef
       (kernel.device_type() == tensorflow::DEVICE_CPU ? on_cpu : taken).insert(types.begin(), types.end());
     }
   for (const int type : on_cpu)
-    if (!taken.count(type)) left->types.push_back(static_cast<DataType>(type));
+    if (type != tensorflow::DT_STRING && !taken.count(type)) left->types.push_back(static_cast<DataType>(type));
   return !left->types.empty();
 }
 
