@@ -2,6 +2,7 @@
 # make train    set up, build, install into .venv, train examples/train_digits.py on the GPU and on the CPU, report
 # make test     everything: lint, host tests, sanitizers, op table, Python and training tests
 # make check    the quick part of it
+# make models   common models on the device against the CPU; minutes each on a software device (MODELS="GPT U-Net" runs those)
 # Every target sets up what it needs and does only what changed.
 
 SHELL := /bin/bash
@@ -20,8 +21,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 READY := $(VENV)/.ready
 INSTALLED := build/.installed
+MODEL_PACKAGES := .cache/models
 
-.PHONY: train test check wheel install build test-versions bench bench-peers lint format setup clean
+.PHONY: train test check models wheel install build test-versions bench bench-peers lint format setup clean
 
 train: install
 	python -m tensorflow_anvil.report examples/train_digits.py --out out
@@ -39,6 +41,15 @@ wheel: build
 
 test-versions: wheel
 	python tools/test_versions.py
+
+models: install $(MODEL_PACKAGES)/.ready
+	python tests/models/run.py $(if $(MODELS),--models $(MODELS))
+
+# Packages that only some models need lie beside .venv, as their dependencies are not wanted.
+$(MODEL_PACKAGES)/.ready: tests/models/requirements.txt $(READY)
+	rm -rf $(MODEL_PACKAGES)
+	python -m pip install --quiet --no-deps --target $(MODEL_PACKAGES) -r $<
+	touch $@
 
 bench: install
 	python bench/run.py

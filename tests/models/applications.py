@@ -1,0 +1,43 @@
+"""The families of keras.applications at small inputs, without the trained weights.
+
+Plain gradient descent in small steps: Adam's first steps are the gradients' signs, and behind a normalisation over few
+values the sign of a gradient near zero is chance.
+"""
+
+import keras
+from zoo import images, model
+
+# name, class in keras.applications, edge of the input (the smallest allowed is 71 for Xception, 75 for InceptionV3).
+# WITH_SCALING are those whose first layer expects pixels from 0 to 255: pictures of smaller numbers would come out of it
+# nearly constant, and the normalisation behind it would make the last bits of a sum into everything.
+FAMILIES = (
+    ("ResNet50", "ResNet50", 64, {}),
+    ("VGG16", "VGG16", 32, {}),
+    ("MobileNetV3Small", "MobileNetV3Small", 64, {"minimalistic": False}),
+    ("EfficientNetV2B0", "EfficientNetV2B0", 64, {}),
+    ("ConvNeXtTiny", "ConvNeXtTiny", 32, {}),
+    ("DenseNet121", "DenseNet121", 64, {}),
+    ("InceptionV3", "InceptionV3", 75, {}),
+    ("Xception", "Xception", 71, {}),
+    ("NASNetMobile", "NASNetMobile", 64, {}),
+)
+WITH_SCALING = ("MobileNetV3Small", "EfficientNetV2B0", "ConvNeXtTiny")
+BATCH = 4
+
+
+def add(name, builder, edge, options):
+    @model(name, steps=3, modes=("graph",), quick=name == "MobileNetV3Small")
+    def train(job):
+        net = getattr(keras.applications, builder)(
+            weights=None, classes=10, input_shape=(edge, edge, 3), classifier_activation=None, **options
+        )
+        x, y = images(2 * BATCH, edge)
+        if builder in WITH_SCALING:
+            x = 127.5 + 64 * x
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        job.fit(net, x, y, loss, BATCH, keras.optimizers.SGD(1e-3, momentum=0.9))
+        return net.predict(x[:BATCH], verbose=0)
+
+
+for family in FAMILIES:
+    add(*family)

@@ -1,0 +1,94 @@
+"""Whether a run on the device agrees with the CPU's, and the table of all."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from rich.table import Table
+
+
+def judged(model, variant: dict, got: dict, want: dict) -> dict:
+    """A row: what was run, whether it agrees, and why not."""
+    row = {"model": model.name, "module": model.train, **variant, "ok": False, "why": ""}
+    if "error" in want:
+        return row | {"why": f"on the CPU: {want['error']}", "words": want.get("words", "")}
+    if "error" in got:
+        return row | {"why": got["error"], "words": got.get("words", "")}
+    precision = variant["precision"]
+    losses, reference = np.array(got["losses"]), np.array(want["losses"])[: variant["steps"]]
+    finite = reference[np.isfinite(reference)]
+    scale = float(np.max(np.abs(finite), initial=0)) or 1.0
+    loss_error = relative(losses, reference, scale)
+    # Fewer steps than the CPU's run lead to other weights, so that only the losses can be compared.
+    same = variant["steps"] == model.steps
+    a, b = np.array(got["prediction"]), np.array(want["prediction"])
+    prediction_error = relative(a, b, float(np.max(np.abs(b), initial=0)) or 1.0) if same else math.nan
+    why = []
+    if loss_error > model.loss[precision]:
+        why.append(f"losses differ by {loss_error:.1e}: {shown(losses)}, the CPU's {shown(reference)}")
+    if same and prediction_error > model.prediction[precision]:
+        why.append(f"predictions differ by {prediction_error:.1e}")
+    if got["errors"] or got["validation"]:
+        why.append(f"{got['errors']} errors, {got['validation']} validation messages")
+    if got["per_step"]["waits"]:
+        why.append(f"{got['per_step']['waits']:.2g} waits a step")
+    return row | {
+        "ok": not why,
+        "why": "; ".join(why),
+        "loss": [losses[0], losses[-1]] if losses.size else [],
+        "loss_error": loss_error,
+        "prediction_error": prediction_error,
+        "fallbacks": got["fallbacks"],
+        "per_step": got["per_step"],
+        "cpu_ms": want["per_step"]["ms"],
+        "peak_bytes": got["peak_bytes"],
+        "seconds": got["seconds"],
+    }
+
+
+def relative(a: np.ndarray, b: np.ndarray, scale: float) -> float:
+    """The largest difference in units of `scale`; infinite where shapes or the places of NaN and infinities differ."""
+    if a.shape != b.shape or not np.array_equal(np.isfinite(a), np.isfinite(b)):
+        return math.inf
+    finite = np.isfinite(a)
+    return float(np.max(np.abs(a - b)[finite], initial=0)) / scale
+
+
+def shown(values: np.ndarray) -> str:
+    return "[" + " ".join(f"{v:.5g}" for v in values[:4]) + (" …]" if values.size > 4 else "]")
+
+
+def show(rows: list[dict], console) -> None:
+    table = Table(title="Models on the device against the CPU", title_justify="left")
+    columns = ("model", "precision", "mode", "loss", "off by", "prediction off by", "launches", "submissions", "waits",
+               "to device", "to host", "ms", "CPU ms", "MiB", "on the CPU (nodes)")  # fmt: skip
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="right" if 3 <= i < len(columns) - 1 else "left")
+    for row in rows:
+        name = (row["model"], row["precision"], row["mode"])
+        if "per_step" not in row:
+            table.add_row(*name, "[red]failed[/]", *[""] * 10, row["why"][:60].replace("[", "("))
+            continue
+        step = row["per_step"]
+        off = [f"{row[k]:.0e}" if math.isfinite(row[k]) else "" for k in ("loss_error", "prediction_error")]
+        table.add_row(
+            *name,
+            " → ".join(f"{v:.3f}" for v in row["loss"]),
+            *(off if row["ok"] else [f"[red]{v}[/]" for v in off]),
+            f"{step['launches']:.0f}",
+            f"{step['submissions']:.1f}",
+            f"{step['waits']:.2g}",
+            size(step["bytes_to_device"]),
+            size(step["bytes_to_host"]),
+            f"{step['ms']:.0f}",
+            f"{row['cpu_ms']:.0f}",
+            f"{row['peak_bytes'] / 2**20:.0f}",
+            ", ".join(f"{op} ({n})" for op, n in row["fallbacks"].items()) or "none",
+        )
+    console.print(table)
+    console.print("Launches, submissions, waits, bytes and milliseconds are per training step, after the first.")
+
+
+def size(n: float) -> str:
+    return f"{n:.0f} B" if n < 10240 else f"{n / 1024:.0f} KiB"
