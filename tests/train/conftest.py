@@ -11,6 +11,18 @@ import pytest
 PROGRAM = Path(__file__).with_name("program.py")
 
 
+@pytest.fixture(scope="session")
+def environment():
+    """For programs on the software device."""
+    return {
+        **os.environ,
+        "ANVIL_SOFTWARE_DEVICE": "1",
+        "ANVIL_GUARD": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+    }
+
+
 class Runs:
     def __init__(self):
         self.done = {}

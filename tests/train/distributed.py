@@ -1,0 +1,68 @@
+"""Training on several devices: python distributed.py mirrored, or python distributed.py worker INDEX PORT PORT.
+
+Prints a line RESULT with JSON: losses, and the weights of each replica.
+"""
+
+import json
+import os
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+RNG = np.random.default_rng(3)
+X = RNG.normal(size=(16, 8)).astype("float32")
+Y = (X @ RNG.normal(size=(8, 1))).astype("float32")
+STEPS = 6
+
+
+def load() -> None:
+    plugin = os.environ.get("ANVIL_PLUGIN")
+    if plugin and not tf.config.list_physical_devices("GPU"):
+        from tensorflow.python.framework import load_library
+
+        load_library.load_pluggable_device_library(plugin)
+
+
+def train(strategy, steps=STEPS) -> dict:
+    """Least squares by a loop of one's own; the batch is shared out among the replicas, gradients and losses summed up."""
+    with strategy.scope():
+        w = tf.Variable(tf.zeros((8, 1)))
+        v = tf.Variable(tf.zeros((8, 1)))  # momentum
+
+    def replica(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.nn.compute_average_loss(tf.square(tf.matmul(x, w) - y)[:, 0], global_batch_size=len(X))
+        (g,) = tape.gradient(loss, [w])
+        g = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, g)
+        v.assign(0.8 * v + g)
+        w.assign_sub(0.05 * v)
+        return loss
+
+    @tf.function
+    def step(x, y):
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(replica, (x, y)), axis=None)
+
+    data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(len(X)).repeat(steps)
+    losses = [float(step(x, y)) for x, y in strategy.experimental_distribute_dataset(data)]
+    copies = [value.numpy() for value in strategy.experimental_local_results(w)]
+    return {"losses": losses, "weights": [c.ravel().tolist() for c in copies], "devices": [c.device for c in strategy.experimental_local_results(w)]}  # fmt: skip
+
+
+def mirrored() -> dict:
+    devices = [d.name for d in tf.config.list_logical_devices("GPU")]
+    return {"gpus": len(devices)} | train(tf.distribute.MirroredStrategy(devices or ["CPU:0"]))
+
+
+def worker(index: str, *ports: str) -> dict:
+    os.environ["TF_CONFIG"] = json.dumps(
+        {"cluster": {"worker": [f"localhost:{p}" for p in ports]}, "task": {"type": "worker", "index": int(index)}}
+    )
+    ring = tf.distribute.experimental.CommunicationOptions(implementation=tf.distribute.experimental.CollectiveCommunication.RING)  # fmt: skip
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=ring)
+    return {"gpus": len(tf.config.list_physical_devices("GPU"))} | train(strategy)
+
+
+if __name__ == "__main__":
+    load()
+    print("RESULT " + json.dumps({"mirrored": mirrored, "worker": worker}[sys.argv[1]](*sys.argv[2:])), flush=True)
