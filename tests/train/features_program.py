@@ -198,3 +198,110 @@ def branches_marked_for_xla():
         return marked(ids, tf.constant(3)), marked(ids, tf.reduce_max(ids) + 1)
 
     return outer(tf.constant([2, 0, 3]))
+
+
+@feature(graph=False)
+def branches_marked_for_xla_called_from_python():
+    """TensorFlow makes one kernel of such a call, without the graph passes that lower branches within graphs."""
+    w = tf.constant(W)
+    counter = tf.Variable(3)  # int32, captured
+    total = tf.Variable(tf.zeros((2, 5)))
+
+    @tf.function(jit_compile=True)
+    def branch(ids, n):
+        taken = tf.cond(n > 2, lambda: tf.gather(w, ids), lambda: -tf.gather(w, ids))
+        nested = tf.cond(n > 3, lambda: tf.cond(n > 4, lambda: ids, lambda: ids * n), lambda: ids + counter)
+        return taken, nested, n + 1
+
+    @tf.function(jit_compile=True)
+    def loop(ids, n):
+        i, v, s = tf.while_loop(
+            lambda i, *_: i < n, lambda i, v, s: (i + 1, v + i * counter, s + tf.gather(w, ids)), (0, ids, total * 2)
+        )
+        return i, v, s
+
+    @tf.function(jit_compile=True)
+    def case(i, ids):
+        return tf.switch_case(i, [lambda: ids, lambda: ids * i, lambda: tf.reverse(ids, [0])], lambda: ids - counter)
+
+    @tf.function(jit_compile=True)
+    def change(n):
+        counter.assign_add(n)
+        total.assign_add(tf.cond(n > 1, lambda: tf.ones((2, 5)), lambda: tf.zeros((2, 5))))
+        return tf.cond(counter > 4, lambda: counter * 2, lambda: -counter)
+
+    @tf.function(jit_compile=True)
+    def all_of(ids, n):
+        return branch(ids, n), loop(ids, n), case(n, ids)
+
+    ids, out = tf.constant([4, 1]), []
+    for n in range(6):
+        out += [branch(ids, tf.constant(n)), loop(ids, tf.constant(n)), case(tf.constant(n), ids)]
+        out += [all_of(ids, tf.constant(n)), change(tf.constant(n)), counter.read_value(), total.read_value()]
+    return out, tf.function(all_of)(ids, tf.constant(2))
+
+
+@feature(graph=False)
+def gradients_marked_for_xla_called_from_python():
+    v = tf.Variable(W)
+
+    @tf.function(jit_compile=True)
+    def step(x, n):
+        return tf.cond(n > 1, lambda: x @ v, lambda: tf.tanh(x @ v)), n - 1
+
+    @tf.function(jit_compile=True)
+    def train(x, n):
+        with tf.GradientTape() as tape:
+            _, y = tf.while_loop(
+                lambda i, _: i < n, lambda i, y: (i + 1, y * 0.5), (0, step(x, n)[0]), maximum_iterations=4
+            )
+            loss = tf.reduce_mean(y * y)
+        grad = tape.gradient(loss, v)
+        v.assign_sub(grad)
+        return loss, grad, n * 2
+
+    out, x = [], tf.constant(X)
+    for n in range(4):
+        with tf.GradientTape() as tape:
+            y, left = step(x, tf.constant(n))
+            loss = tf.reduce_mean(y * y)
+        out += [left, loss, tape.gradient(loss, v), train(x, tf.constant(n)), v.read_value()]
+    return out
+
+
+@feature(graph=False)
+def calls_marked_for_xla_that_the_device_has_no_kernels_for():
+    """They are placed op by op, as those of any other function; errors name what is wrong."""
+
+    @tf.function(jit_compile=True)
+    def f(x, n):
+        wide = tf.math.igamma(tf.cast(x * x + 1, tf.float64), tf.constant(2.0, tf.float64))
+        return tf.cond(n > 0, lambda: tf.cast(tf.sin(wide), tf.float32), lambda: x), tf.bitcast(n, tf.uint32)
+
+    @tf.function(jit_compile=True)
+    def wrong(x, n):
+        return tf.linalg.matmul(x, tf.reshape(x, (n, 4)))
+
+    out = [f(tf.constant(X), tf.constant(n)) for n in (0, 1)]
+    try:
+        wrong(tf.constant(X), tf.constant(5))
+    except tf.errors.InvalidArgumentError:
+        out.append(tf.constant(1))
+    return out, tf.function(lambda: (), jit_compile=True)()
+
+
+@feature(graph=False)
+def keras_fit_marked_for_xla_with_branches():
+    class Warm(tf.keras.layers.Layer):
+        def build(self, _):
+            self.seen = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False)
+
+        def call(self, x):
+            self.seen.assign(self.seen + 1)
+            return tf.cond(self.seen > 2, lambda: x * 2, lambda: x + tf.cast(self.seen, x.dtype))
+
+    tf.keras.utils.set_random_seed(1)
+    net = tf.keras.Sequential([tf.keras.layers.Input((6,)), tf.keras.layers.Dense(4), Warm(), tf.keras.layers.Dense(2)])
+    net.compile("sgd", "mse", jit_compile=True)
+    losses = net.fit(X, X[:, :2], batch_size=2, epochs=2, shuffle=False, verbose=0).history["loss"]
+    return tf.constant(losses), net.weights, net.predict(X, verbose=0)

@@ -19,24 +19,64 @@ namespace {
 using tensorflow::FunctionLibraryRuntime;
 using tensorflow::NodeProperties;
 
+constexpr char kMark[] = "_XlaMustCompile";
+
 // TensorFlow asks its one custom creator, XLA's, before it makes a kernel the ordinary way.  This one stands before it
-// and says no for our device: a function marked for XLA is then called like any other.
+// and has its own answer for our device: a function marked for XLA becomes a StatefulPartitionedCall of it.  The marked
+// calls that come here are those that a script makes, as the passes below leave none in graphs.  Made the ordinary way
+// their kernel would run the function as it stands: without those passes, so that its branches and loops stay
+// functional and read int32 tensors on the host that lie in device memory, and only with kernels of our device.
 class Decliner final : public tensorflow::CustomKernelCreator {
  public:
   explicit Decliner(std::string device_type) : device_type_(std::move(device_type)) {}
 
   bool CanCreateKernel(const FunctionLibraryRuntime& runtime,
                        const std::shared_ptr<const NodeProperties>& node) const override {
-    const tensorflow::Device* device = runtime.device();
-    if (device && device->device_type() == device_type_) return false;
-    return xla_.CanCreateKernel(runtime, node);
+    if (!xla_.CanCreateKernel(runtime, node)) return false;
+    return !ours(runtime) || runtime.GetFunctionLibraryDefinition()->Find(node->node_def.op()) != nullptr;
   }
   absl::Status CreateKernel(FunctionLibraryRuntime* runtime, const std::shared_ptr<const NodeProperties>& node,
                             std::unique_ptr<tensorflow::OpKernel>* kernel) const override {
-    return xla_.CreateKernel(runtime, node, kernel);
+    if (!ours(*runtime)) return xla_.CreateKernel(runtime, node, kernel);
+    std::shared_ptr<const NodeProperties> call;
+    absl::Status status = NodeProperties::CreateFromNodeDef(call_of(*node), tensorflow::OpRegistry::Global(), &call);
+    if (!status.ok()) return status;
+    tensorflow::OpKernel* made = nullptr;
+    status = runtime->CreateKernel(call, &made);
+    kernel->reset(made);
+    return status;
   }
 
  private:
+  bool ours(const FunctionLibraryRuntime& runtime) const {
+    return runtime.device() && runtime.device()->device_type() == device_type_;
+  }
+
+  static tensorflow::NodeDef call_of(const NodeProperties& node) {
+    tensorflow::NodeDef call;
+    call.set_name(node.node_def.name());
+    call.set_op("StatefulPartitionedCall");
+    call.set_device(node.node_def.device());
+    auto& attributes = *call.mutable_attr();
+    auto& function = *attributes["f"].mutable_func();
+    function.set_name(node.node_def.op());
+    for (const auto& [name, value] : node.node_def.attr()) {
+      if (name == kMark) continue;
+      if (name == "config_proto" || name == "executor_type") attributes[name] = value;
+      else (*function.mutable_attr())[name] = value;
+    }
+    const auto set = [&](const char* name, const tensorflow::DataTypeVector& types) {
+      auto& list = *attributes[name].mutable_list();  // there even if empty
+      for (const tensorflow::DataType type : types) list.add_type(type);
+    };
+    for (std::size_t i = 0; i < node.input_types.size(); ++i) call.add_input("argument");  // counted, not looked up
+    set("Tin", node.input_types);
+    set("Tout", node.output_types);
+    for (const char* name : {"config", "config_proto", "executor_type"})
+      if (!attributes.count(name)) attributes[name].set_s("");
+    return call;
+  }
+
   std::string device_type_;
   tensorflow::XlaKernelCreator xla_;  // has no state, so a second one is as good as the first
 };
@@ -63,7 +103,6 @@ class Unmark final : public tensorflow::GraphOptimizationPass {
   }
 
  private:
-  static constexpr char kMark[] = "_XlaMustCompile";
   static constexpr char kLower[] = "_lower_using_switch_merge";
 
   static bool branches(const std::string& op) {
