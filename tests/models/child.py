@@ -100,18 +100,18 @@ def kept_at(model: zoo.Model, variant: dict) -> Path:
 
 
 def on_cpu(model: zoo.Model, variants: list[dict], limit: float, fresh: bool) -> dict[str, dict]:
-    """By precision."""
+    """By the variant's JSON."""
     found, wanted = {}, []
     for v in variants:
         path = kept_at(model, v)
         if path.is_file() and not fresh:
-            found[v["precision"]] = json.loads(path.read_text())
+            found[json.dumps(v)] = json.loads(path.read_text())
         else:
             wanted.append(v)
     results = run(model, wanted, gpu=False, limit=limit) if wanted else {}
     KEPT.mkdir(parents=True, exist_ok=True)
     for v in wanted:
-        result = found[v["precision"]] = results[json.dumps(v)]
+        result = found[json.dumps(v)] = results[json.dumps(v)]
         if "error" not in result:
             kept_at(model, v).write_text(json.dumps(result))
     return found

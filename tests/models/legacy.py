@@ -35,6 +35,7 @@ def add_convnet(optimizer, quick=False):
         package="tf_keras",
         quick=quick,
         modes=("graph", "eager") if quick else ("graph",),
+        eager_draws=True,  # by tf_keras' Dropout
     )
     def train(job):
         def make(layers, keras):

@@ -35,10 +35,11 @@ def one_model(model, options, console) -> list[dict]:
     """The rows of one model: its variants on the device, each against the CPU's graph in that precision."""
     started = time.monotonic()
     variants = chosen_variants(model, options)
-    graphs = [{"precision": p, "mode": "graph", "steps": model.steps} for p in dict.fromkeys(v["precision"] for v in variants)]  # fmt: skip
-    reference = child.on_cpu(model, graphs, options.limit, options.fresh)
+    like = [v if v["mode"] == "eager" and model.eager_draws else {**v, "mode": "graph", "steps": model.steps} for v in variants]  # fmt: skip
+    references = list({json.dumps(v): v for v in like}.values())
+    reference = child.on_cpu(model, references, options.limit, options.fresh)
     device = child.on_device(model, variants, options.limit)
-    rows = [judge.judged(model, v, device[json.dumps(v)], reference[v["precision"]]) for v in variants]
+    rows = [judge.judged(model, v, device[json.dumps(v)], reference[json.dumps(r)]) for v, r in zip(variants, like, strict=True)]  # fmt: skip
     bad = sum(not row["ok"] for row in rows)
     word = f"[red]{bad} of {len(rows)} wrong[/]" if bad else f"{len(rows)} right"
     console.print(f"{model.name}: {word}, {time.monotonic() - started:.0f} s")

@@ -28,6 +28,8 @@ class Model:
     prediction: dict[str, float] = field(default_factory=dict)
     package: str = ""  # on the Python package index, beyond what the tests use anyway
     eager_steps: int = 3
+    # Whether eager mode draws other random numbers than the graph does, so that it has to be compared with its own like.
+    eager_draws: bool = False
 
 
 ZOO: dict[str, Model] = {}
