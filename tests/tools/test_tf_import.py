@@ -48,11 +48,11 @@ def python(code: str, **environment: str) -> str:
 @pytest.mark.parametrize("software", ["0", "1"])
 def test_import_takes_little_longer(software):
     times = []
-    for _ in range(3):
+    while len(times) < 6 and min(times, default=LIMIT + 1) > LIMIT:  # whatever else runs on the machine only adds
         seconds, loads = python(TIMED, ANVIL_SOFTWARE_DEVICE=software).split("SPENT")[1].split()
         assert int(loads) == 1, "TensorFlow did not load the plug-in"
         times.append(float(seconds))
-    assert min(times) <= LIMIT, f"loading took {times}"  # whatever else runs on the machine only adds
+    assert min(times) <= LIMIT, f"loading took {times}"
 
 
 def test_the_package_loads_nothing():

@@ -194,10 +194,12 @@ def test_errors_are_exceptions(healthy):
     assert errors["after_too_large"] == 6.0
 
 
-def test_an_op_costs_little_more_than_on_the_cpu(healthy):
-    """TensorFlow's own eager path is most of it; ours is recording one launch."""
+def test_a_small_op_costs_one_launch(healthy):
+    """Recording it is all: nothing waits or is copied.  How many go into a submission depends on how busy the device is."""
     cost = healthy["op_cost"]
-    assert cost["GPU:0"] < cost["CPU:0"] + 60, cost
+    assert cost.pop("launches") == 200
+    assert cost.pop("submissions") <= 200
+    assert set(cost.values()) == {0}, cost
 
 
 def test_a_fork_neither_hangs_nor_uses_the_device():
