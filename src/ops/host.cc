@@ -36,6 +36,12 @@ std::vector<int64_t> host_values(const Tensor& t) {
   return v;
 }
 
+uint64_t host_bits(const Tensor& t) {
+  uint64_t bits = 0;
+  std::memcpy(&bits, t.data, size_of(t.type));
+  return bits;
+}
+
 int64_t host_scalar(const Tensor& t, const char* name) {
   require(t.size() == 1, Code::invalid_argument, name, " must be a scalar, got shape ", text(t.shape));
   return host_values(t)[0];

@@ -12,6 +12,8 @@ namespace anvil::ops {
 std::vector<int64_t> host_values(const Tensor& t);
 // The one element of a host argument of one element; throws invalid_argument otherwise, naming the argument.
 int64_t host_scalar(const Tensor& t, const char* name);
+// The bytes of a host argument's first element, low end first; the rest is zero.  For types of at most 8 bytes.
+uint64_t host_bits(const Tensor& t);
 // The elements as a shape.
 Shape host_shape(const Tensor& t);
 

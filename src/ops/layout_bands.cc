@@ -1,6 +1,4 @@
 // MatrixDiagV2/V3, MatrixDiagPartV2/V3 and MatrixSetDiag: bands of diagonals (kernels/diagonals.slang).
-#include <cstring>
-
 #include "ops/host.h"
 #include "ops/map.h"
 
@@ -56,9 +54,7 @@ Band band_of(const Tensor& k, int64_t rows, int64_t columns, const State* state)
 }
 uint64_t padding_of(const Tensor& t) {
   require(t.size() == 1 && t.rank() == 0, Code::invalid_argument, "Padding must be scalar.");
-  uint64_t bits = 0;
-  std::memcpy(&bits, t.data, size_of(t.type));
-  return bits;
+  return host_bits(t);
 }
 
 std::string name(const char* entry, size_t bytes) { return str("diagonals/", entry, "<", bytes, ">"); }

@@ -1,8 +1,7 @@
 // Pad, PadV2 and MirrorPad.
-#include <cstring>
-
 #include "base/checked_shape.h"
 #include "ops/host.h"
+#include "ops/mirror.h"
 
 namespace anvil::ops {
 namespace {
@@ -52,18 +51,7 @@ void run_pad(Call& call, const OpSpec& op, const State*) { pad(call, op, 0); }
 void run_pad_v2(Call& call, const OpSpec& op, const State*) {
   const Tensor value = call.input(2);
   require(value.rank() == 0, Code::invalid_argument, "constant_values must be a scalar. Found: ", text(value.shape));
-  uint64_t bits = 0;
-  std::memcpy(&bits, value.data, size_of(value.type));
-  pad(call, op, bits);
-}
-
-struct MirrorState final : State {
-  int64_t skip = 0;  // elements at the edge that are not repeated: 1 for REFLECT, 0 for SYMMETRIC
-};
-std::unique_ptr<State> prepare_mirror(const Attrs& attrs) {
-  auto s = std::make_unique<MirrorState>();
-  s->skip = attrs.string("mode") == "REFLECT";
-  return s;
+  pad(call, op, host_bits(value));
 }
 
 // Along each axis the output is at most three stretches of the input: mirrored, as it is, mirrored.  All combinations

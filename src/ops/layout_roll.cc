@@ -1,6 +1,7 @@
 // Roll, ReverseSequence and the gradient of MirrorPad.
 #include "ops/host.h"
 #include "ops/map.h"
+#include "ops/mirror.h"
 
 namespace anvil::ops {
 namespace {
@@ -86,14 +87,6 @@ void run_reverse_sequence(Call& call, const OpSpec& op, const State* state) {
                        {read(x), read(lengths), write(y)}, params);
 }
 
-struct MirrorState final : State {
-  int64_t skip = 0;  // elements at the edge that were not repeated: 1 for REFLECT, 0 for SYMMETRIC
-};
-std::unique_ptr<State> prepare_mirror(const Attrs& attrs) {
-  auto s = std::make_unique<MirrorState>();
-  s->skip = attrs.string("mode") == "REFLECT";
-  return s;
-}
 std::string mirror_name(DType from, DType to) {
   return str("sequence/unmirror<", slang_name(from), ",", slang_name(to), ">");
 }

@@ -1,7 +1,5 @@
 // ScatterNd, TensorScatter*, SparseToDense: rows of a new tensor by index.  An index outside of it takes part in
 // nothing, as in TensorFlow's CUDA build, since the host does not see the indices.
-#include <cstring>
-
 #include "ops/copy.h"
 #include "ops/host.h"
 #include "ops/scatter.h"
@@ -77,9 +75,7 @@ void run_sparse_to_dense(Call& call, const OpSpec&, const State*) {
   const Shape shape = host_shape(given);
   for (const int64_t d : shape) require(d >= 0, Code::invalid_argument, "output_shape must not be negative, got ", d);
   const Tensor y = call.output(0, values.type, shape);
-  uint64_t bits = 0;
-  std::memcpy(&bits, otherwise.data, size_of(otherwise.type));
-  fill_elements(call, bits, y);
+  fill_elements(call, host_bits(otherwise), y);
   indices.shape = {n, rank};
   launch_scatter(call, ScatterOp::update, nd_rows(shape, indices.shape), indices, values, y);
 }

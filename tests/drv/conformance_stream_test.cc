@@ -6,7 +6,26 @@
 namespace anvil::conformance {
 namespace {
 
-class Streams : public Conformance {};
+class Streams : public Conformance {
+ protected:
+  // A stream uploads to what a kernel of another is reading; without `waits` it is not told of it.
+  void upload_behind_a_reader(bool waits) {
+    const auto loads = device->stream(StreamKind::transfer);
+    constexpr uint32_t kN = 1024;
+    uint32_t* x = put(Words(kN, 1));
+    uint32_t* y = words(kN);
+    finish();
+    busy(*stream, x, y, kN, 30'000);
+    if (waits) loads->wait(stream->flush());
+    const Words next(kN, 7);
+    loads->upload(x, next.data(), 4 * kN);
+    stream->wait(loads->flush());
+    EXPECT_EQ(get(y, kN), Words(kN, spun(1, 30'000)));
+    EXPECT_EQ(get(x, kN), next);
+    device->free(x);
+    device->free(y);
+  }
+};
 
 TEST_P(Streams, PointsGrowAndAreReached) {
   uint32_t* x = words(64);
@@ -138,37 +157,12 @@ TEST_P(Streams, AReadOnOneStreamHoldsBackAWriterOfAnother) {
 
 TEST_P(Streams, AnUploadIsOrderedBehindAnotherStreamsReader) {
   if (!kernels()) GTEST_SKIP() << "runs no kernels";
-  const auto loads = device->stream(StreamKind::transfer);
-  constexpr uint32_t kN = 1024;
-  uint32_t* x = put(Words(kN, 1));
-  uint32_t* y = words(kN);
-  finish();
-  busy(*stream, x, y, kN, 30'000);
-  loads->wait(stream->flush());
-  const Words next(kN, 7);
-  loads->upload(x, next.data(), 4 * kN);
-  stream->wait(loads->flush());
-  EXPECT_EQ(get(y, kN), Words(kN, spun(1, 30'000)));
-  EXPECT_EQ(get(x, kN), next);
-  device->free(x);
-  device->free(y);
+  upload_behind_a_reader(true);
 }
 
 TEST_P(Streams, AnUploadComesAfterWhatOthersHaveRecordedOnItsRange) {
   if (!kernels()) GTEST_SKIP() << "runs no kernels";
-  const auto loads = device->stream(StreamKind::transfer);
-  constexpr uint32_t kN = 1024;
-  uint32_t* x = put(Words(kN, 1));
-  uint32_t* y = words(kN);
-  finish();
-  busy(*stream, x, y, kN, 30'000);  // neither flushed nor waited for
-  const Words next(kN, 7);
-  loads->upload(x, next.data(), 4 * kN);
-  stream->wait(loads->flush());
-  EXPECT_EQ(get(y, kN), Words(kN, spun(1, 30'000)));
-  EXPECT_EQ(get(x, kN), next);
-  device->free(x);
-  device->free(y);
+  upload_behind_a_reader(false);
 }
 
 TEST_P(Streams, APointOfItsOwnOrOfAClosedStreamIsNoObstacle) {
