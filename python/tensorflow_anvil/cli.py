@@ -8,18 +8,21 @@ import sys
 import tensorflow_anvil
 from tensorflow_anvil import shim
 
-GIB = 2**30
+
+def size(n: int) -> str:
+    """Bytes for people: GiB, or MiB where that would be less than one."""
+    return f"{n / 2**30:.1f} GiB" if n >= 2**30 else f"{n / 2**20:.0f} MiB"
 
 
 def show_devices(options: argparse.Namespace) -> int:
-    """Lists the devices; exits with 1 if there is none."""
+    """Lists the devices that TensorFlow gets; exits with 1 if there is none, and stderr says why."""
     found = tensorflow_anvil.devices()
     reason = "" if found else tensorflow_anvil.why_no_device()
     if options.json:
         print(json.dumps({"devices": found, "reason": reason}, indent=2))
         return 0 if found else 1
     if not found:
-        print(f"No device: {reason}")
+        print(f"No device: {reason}", file=sys.stderr)
         return 1
     from rich.console import Console
     from rich.table import Table
@@ -31,8 +34,8 @@ def show_devices(options: argparse.Namespace) -> int:
         "name": lambda d: d["name"],
         "driver": lambda d: d["driver"],
         "kind": lambda d: d["kind"],
-        "memory": lambda d: f"{d['memory'] / GIB:.1f} GiB, {d['memory_free'] / GIB:.1f} GiB free",
-        "largest allocation": lambda d: f"{d['max_allocation'] / GIB:.1f} GiB",
+        "memory": lambda d: f"{size(d['memory'])}, {size(d['memory_free'])} free",
+        "largest allocation": lambda d: size(d["max_allocation"]),
         "unified memory": lambda d: "yes" if d["unified"] else "no",
         "lanes, group, shared memory": lambda d: f"{d['subgroup']}, {d['max_group']}, {d['group_memory'] // 1024} KiB",
         "float16 arithmetic": lambda d: "yes" if d["f16"] else "no",

@@ -1,6 +1,5 @@
 #include "base/log.h"
 
-#include <array>
 #include <cstdio>
 #include <deque>
 #include <mutex>
@@ -11,12 +10,10 @@
 namespace anvil {
 namespace {
 
-constexpr std::array<const char*, 5> kNames = {"error", "warn", "info", "plan", "fallback"};
-
 struct Ring {
   std::mutex lock;
-  std::array<std::deque<std::string>, kNames.size()> lines;
-  std::array<std::unordered_set<std::string>, kNames.size()> seen;  // bounded by kSeen
+  std::array<std::deque<std::string>, kLogKinds.size()> lines;
+  std::array<std::unordered_set<std::string>, kLogKinds.size()> seen;  // bounded by kSeen
 };
 constexpr size_t kSeen = 8192;
 
@@ -27,12 +24,10 @@ Ring& ring() {
 }
 
 bool printed(LogKind kind) {
-  static const std::array<bool, kNames.size()> on = [] {
-    std::array<bool, kNames.size()> a{};
-    const std::string list = "," + options().log + ",";
-    for (size_t i = 0; i < a.size(); ++i)
-      a[i] =
-          list.find(",all,") != std::string::npos || list.find(std::string(",") + kNames[i] + ",") != std::string::npos;
+  static const std::array<bool, kLogKinds.size()> on = [] {
+    std::array<bool, kLogKinds.size()> a{};
+    for (const std::string& word : words_of(options().log))
+      for (size_t i = 0; i < a.size(); ++i) a[i] = a[i] || word == "all" || word == kLogKinds[i];
     return a;
   }();
   return on[static_cast<size_t>(kind)];
@@ -56,7 +51,7 @@ void log(LogKind kind, const std::string& line) {
     lines.push_back(line);
     if (lines.size() > kLogRing) lines.pop_front();
   }
-  if (printed(kind)) log_to_stderr(kNames[k], line);
+  if (printed(kind)) log_to_stderr(kLogKinds[k], line);
 }
 
 void log_once(LogKind kind, const std::string& line) {

@@ -1,12 +1,14 @@
 // One log.  Lines go to stderr when their kind is switched on by ANVIL_LOG; the last lines of kinds `plan` and
 // `fallback` are also kept in a ring that the C interface and Python read.  Thread-safe.
 #pragma once
+#include <array>
 #include <string>
 #include <vector>
 
 namespace anvil {
 
 enum class LogKind { error, warn, info, plan, fallback };
+inline constexpr std::array<const char*, 5> kLogKinds = {"error", "warn", "info", "plan", "fallback"};
 
 // Is a line of this kind wanted by anyone (stderr, or the ring for plan and fallback)?
 bool log_wanted(LogKind kind);

@@ -1,5 +1,7 @@
 #include "base/options.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <functional>
 
@@ -13,6 +15,8 @@ struct Row {
   OptionRow doc;
   std::function<bool(Options&, const std::string&)> parse;  // false: malformed
 };
+
+constexpr const char* kQuiet = "error,warn";  // what is logged where nothing is said
 
 bool to_flag(bool& out, const std::string& v) {
   if (v == "1" || v == "true" || v == "on" || v == "yes") return out = true, true;
@@ -42,6 +46,27 @@ bool to_bytes(uint64_t& out, const std::string& v) {
   return true;
 }
 
+bool to_count(uint64_t& out, const std::string& v, uint64_t most) {
+  uint64_t n = 0;
+  const char* end = v.data() + v.size();
+  const auto [read, error] = std::from_chars(v.data(), end, n);
+  if (error != std::errc{} || read != end || n < 1 || n > most) return false;
+  out = n;
+  return true;
+}
+
+// The words of ANVIL_LOG that are no kinds of lines, as one problem.
+std::string unknown_kinds(const std::string& list) {
+  std::string unknown;
+  for (const std::string& word : words_of(list))
+    if (word != "all" && std::find(kLogKinds.begin(), kLogKinds.end(), word) == kLogKinds.end())
+      unknown += str(unknown.empty() ? "\"" : ", \"", word, "\"");
+  if (unknown.empty()) return "";
+  std::string known;
+  for (const char* kind : kLogKinds) known += str(kind, ", ");
+  return str("ANVIL_LOG: ", unknown, " is ignored: known are ", known, "all");
+}
+
 auto flag(bool Options::* field) {
   return [field](Options& o, const std::string& v) { return to_flag(o.*field, v); };
 }
@@ -51,8 +76,12 @@ auto word(std::string Options::* field) {
 
 const std::vector<Row>& rows() {
   static const std::vector<Row> table = {
-      {{"ANVIL_DEVICE", "index, part of a name, or none", "Which GPU to offer; all of them by default."},
+      {{"ANVIL_DEVICE", "comma list of indices or parts of names, or none",
+        "Which GPUs to offer, in this order; all of them by default."},
        word(&Options::device)},
+      {{"ANVIL_VIRTUAL_DEVICES", "1 to 16",
+        "Offer each GPU this often, as devices with memory of their own: tries programs for several GPUs on one."},
+       [](Options& o, const std::string& v) { return to_count(o.virtual_devices, v, 16); }},
       {{"ANVIL_SOFTWARE_DEVICE", "0 or 1", "Offer software GPUs such as lavapipe, which are slower than the CPU."},
        flag(&Options::software_device)},
       {{"ANVIL_SAFE", "0 or 1", "Run one kernel at a time, wait for it and check it: slow, for finding faults."},
@@ -61,7 +90,7 @@ const std::vector<Row>& rows() {
        flag(&Options::guard)},
       {{"ANVIL_VALIDATE", "0 or 1", "Load the Vulkan validation layer; its messages are logged and counted."},
        flag(&Options::validate)},
-      {{"ANVIL_MEMORY_LIMIT", "bytes, or 512M, 4G", "Most device memory this process may allocate."},
+      {{"ANVIL_MEMORY_LIMIT", "bytes, or 512M, 4G", "Most memory this process may allocate on each GPU."},
        [](Options& o, const std::string& v) { return to_bytes(o.memory_limit, v); }},
       {{"ANVIL_CACHE_DIR", "folder", "Where compiled pipelines are kept between runs."}, word(&Options::cache_dir)},
       {{"ANVIL_KERNEL_PACK", "file", "The kernel pack to load instead of the one beside the library."},
@@ -88,12 +117,28 @@ std::string default_cache_dir(const char* (*lookup)(const char*)) {
 
 Options parse_options(const char* (*lookup)(const char*), std::vector<std::string>& problems) {
   Options o;
-  o.log = "error,warn";
+  o.log = kQuiet;
   o.cache_dir = default_cache_dir(lookup);
   for (const Row& row : rows())
     if (const char* v = lookup(row.doc.name))
       if (!row.parse(o, v)) problems.push_back(str(row.doc.name, "=", v, " is ignored: expected ", row.doc.value));
+  if (const std::string problem = unknown_kinds(o.log); !problem.empty()) {
+    problems.push_back(problem);
+    // Whoever meant to see more must not see less: errors stay visible.
+    o.log += str(",", kQuiet);
+  }
   return o;
+}
+
+std::vector<std::string> words_of(const std::string& list) {
+  std::vector<std::string> words;
+  for (size_t begin = 0, end = 0; begin <= list.size(); begin = end + 1) {
+    end = std::min(list.find(',', begin), list.size());
+    const size_t first = list.find_first_not_of(" \t", begin);
+    if (first >= end) continue;  // npos, too
+    words.push_back(list.substr(first, list.find_last_not_of(" \t", end - 1) + 1 - first));
+  }
+  return words;
 }
 
 const Options& options() {

@@ -8,7 +8,8 @@
 namespace anvil {
 
 struct Options {
-  std::string device;            // ANVIL_DEVICE: index or part of a name; "none" offers no device
+  std::string device;            // ANVIL_DEVICE: comma list of indices and parts of names; "none" offers no device
+  uint64_t virtual_devices = 1;  // ANVIL_VIRTUAL_DEVICES: how often each GPU is offered
   bool software_device = false;  // ANVIL_SOFTWARE_DEVICE=1: offer CPU-type devices such as lavapipe
   bool safe = false;             // ANVIL_SAFE=1: one launch at a time, waited for and checked
   bool guard = false;            // ANVIL_GUARD=1: addresses given to TensorFlow are inaccessible on unified memory too
@@ -27,6 +28,9 @@ const Options& options();
 
 // Parses `lookup(name)` for every option; for tests.  Messages about malformed values are appended to `problems`.
 Options parse_options(const char* (*lookup)(const char*), std::vector<std::string>& problems);
+
+// The words of a comma list, without blanks around them and without empty ones.
+std::vector<std::string> words_of(const std::string& list);
 
 struct OptionRow {
   const char* name;

@@ -48,8 +48,9 @@ typedef struct anvil_device_info {
   uint64_t memory_free;    /* bytes, now */
 } anvil_device_info;
 
-/* The devices offered to TensorFlow; where TensorFlow has not asked yet, those that would be.  In the second case each
-   call looks anew, which takes some hundredths of a second. */
+/* The devices offered to TensorFlow; where TensorFlow has not asked yet, those that would be: none if there is an
+   obstacle in the TensorFlow installed.  In the second case each call looks anew, which takes some hundredths of a
+   second, and the first one some seconds to load TensorFlow's libraries. */
 anvil_result anvil_device_count(int32_t* count);
 anvil_result anvil_device(int32_t index, anvil_device_info* info);
 /* Why there is no device, and what to do; empty where there is one. */

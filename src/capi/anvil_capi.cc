@@ -9,6 +9,7 @@
 #include "drv/vulkan/device.h"
 #include "ops/op.h"
 #include "tf/device.h"
+#include "tf/installation.h"
 #include "tf/isolate.h"
 
 namespace anvil {
@@ -101,6 +102,8 @@ Found find_devices() {
     found.why = tf::no_gpu_reason();
   } else if (options().device == "none") {
     found.why = "ANVIL_DEVICE=none";
+  } else if (std::string obstacle = tf::obstacle(); !obstacle.empty()) {
+    found.why = std::move(obstacle);
   } else {
     tf::isolate_vulkan_drivers();
     for (const auto& device : vulkan::open_devices(found.why)) found.devices.push_back(describe(*device));

@@ -59,8 +59,8 @@ void open_all(Opened& all) {
     caps.push_back(&all.gpus.back()->device->caps());
     log(LogKind::info, str("offering ", caps.back()->name, " to TensorFlow"));
   }
-  // A machine without a GPU is no fault of the user's: silence unless asked.
-  if (all.gpus.empty()) return decline(all, LogKind::info, why);
+  // A machine without a GPU is no fault of the user's: silence unless asked, or unless the user named one.
+  if (all.gpus.empty()) return decline(all, options().device.empty() ? LogKind::info : LogKind::warn, why);
   prepare_placement();
   register_kernels(caps);
   prepare_proxies();

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -26,15 +27,17 @@ std::filesystem::path folder_of(const void* address) {
   return std::filesystem::path(info.dli_fname).parent_path();
 }
 
-// TensorFlow's libraries, those that are loaded already.  Python loads them without making their names global, so each
-// is asked for by its path.
+// TensorFlow's libraries.  Python loads them without making their names global, so each is asked for by its path. Where
+// TensorFlow is not running (`tf-anvil devices`) only the first is there yet; the last cannot be loaded without the
+// rest.
 const std::vector<void*>& tensorflow_libraries() {
   static const std::vector<void*> found = [] {
     const auto folder = folder_of(reinterpret_cast<const void*>(&TF_NewStatus));
     std::vector<void*> handles;
-    for (const char* name :
-         {"libtensorflow_framework.so.2", "libtensorflow_cc.so.2", "python/_pywrap_tensorflow_internal.so"})
-      if (void* h = dlopen((folder / name).c_str(), RTLD_NOLOAD | RTLD_LAZY)) handles.push_back(h);
+    for (const auto& [name, load] : {std::pair{"libtensorflow_framework.so.2", 0},
+                                     {"libtensorflow_cc.so.2", 0},
+                                     {"python/_pywrap_tensorflow_internal.so", RTLD_NOLOAD}})
+      if (void* h = dlopen((folder / name).c_str(), RTLD_LAZY | load)) handles.push_back(h);
     return handles;
   }();
   return found;

@@ -49,6 +49,38 @@ TEST(Options, SizesThatAreNoSizesAreRefused) {
   }
 }
 
+TEST(Options, UnknownKindsOfLogLinesAreNamedOnce) {
+  std::vector<std::string> problems;
+  const Options o = parse({{"ANVIL_LOG", "falback, plan,verbose"}}, &problems);
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(problems[0],
+            "ANVIL_LOG: \"falback\", \"verbose\" is ignored: known are error, warn, info, plan, fallback, all");
+  EXPECT_EQ(words_of(o.log), (std::vector<std::string>{"falback", "plan", "verbose", "error", "warn"}));
+  for (const char* right : {"all", "plan , fallback", "error,warn,info,plan,fallback", "", ",,"}) {
+    problems.clear();
+    EXPECT_EQ(parse({{"ANVIL_LOG", right}}, &problems).log, right);
+    EXPECT_TRUE(problems.empty()) << right;
+  }
+}
+
+TEST(Options, VirtualDevicesAreCounted) {
+  EXPECT_EQ(parse({}).virtual_devices, 1u);
+  EXPECT_EQ(parse({{"ANVIL_VIRTUAL_DEVICES", "2"}}).virtual_devices, 2u);
+  for (const char* bad : {"0", "17", "-1", "two", "2.5", ""}) {
+    std::vector<std::string> problems;
+    EXPECT_EQ(parse({{"ANVIL_VIRTUAL_DEVICES", bad}}, &problems).virtual_devices, 1u) << bad;
+    EXPECT_EQ(problems.size(), 1u) << bad;
+  }
+}
+
+TEST(Options, CommaListsLoseBlanksAndEmptyWords) {
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(words_of(""), Words());
+  EXPECT_EQ(words_of(" , ,"), Words());
+  EXPECT_EQ(words_of("1"), Words{"1"});
+  EXPECT_EQ(words_of(" a b ,\tc,,d "), (Words{"a b", "c", "d"}));
+}
+
 TEST(Options, CacheFolderFollowsXdg) {
   EXPECT_EQ(parse({{"HOME", "/h"}, {"XDG_CACHE_HOME", "/x"}}).cache_dir, "/x/tensorflow-anvil");
   EXPECT_EQ(parse({{"HOME", "/h"}, {"ANVIL_CACHE_DIR", "/c"}}).cache_dir, "/c");

@@ -99,6 +99,34 @@ TEST_F(Vulkan, OffersTheDeviceAskedFor) {
   EXPECT_TRUE(open().empty());
 }
 
+TEST_F(Vulkan, OffersTheDevicesOfAListInItsOrderAndEachOnce) {
+  const auto all = open();
+  std::string backwards;
+  for (size_t i = all.size(); i-- > 0;) backwards += std::to_string(i) + ", ";
+  config_.options.device = backwards + "0,no such device";
+  const auto found = open();
+  ASSERT_EQ(found.size(), all.size()) << why_;
+  for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(found[i]->caps().uuid, all[all.size() - 1 - i]->caps().uuid);
+  config_.options.device = "no such device, nor this";
+  EXPECT_TRUE(open().empty());
+  for (const std::string part : {"\"no such device\", \"nor this\" names none", all[0]->caps().name.c_str()})
+    EXPECT_NE(why_.find(part), std::string::npos) << why_;
+}
+
+TEST_F(Vulkan, OffersADeviceSeveralTimes) {
+  const size_t once = open().size();
+  config_.options.virtual_devices = 3;
+  config_.options.memory_limit = 96ull << 20;
+  const auto devices = open();
+  ASSERT_EQ(devices.size(), 3 * once) << why_;
+  for (const auto& d : devices) EXPECT_EQ(d->memory().total, 32ull << 20);
+  void* held = devices[0]->allocate(20ull << 20);
+  EXPECT_EQ(devices[0]->memory().free, 12ull << 20);
+  EXPECT_EQ(devices[1]->memory().free, 32ull << 20) << "each has memory of its own";
+  EXPECT_THROW(devices[0]->allocate(20ull << 20), Error);
+  devices[0]->free(held);
+}
+
 TEST_F(Vulkan, OffersSoftwareDevicesOnlyWhenAsked) {
   config_.options.software_device = false;
   for (const auto& d : open()) EXPECT_FALSE(d->caps().cpu_type()) << d->caps().name;

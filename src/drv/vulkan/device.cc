@@ -84,13 +84,38 @@ std::string lower(std::string s) {
   return s;
 }
 
-// Is device `index` of the usable ones the one that ANVIL_DEVICE names?
-bool chosen(const std::string& wish, size_t index, const Caps& caps) {
-  if (wish.empty()) return true;
+// Does a word of ANVIL_DEVICE name device `index` of the usable ones?
+bool names(const std::string& word, size_t index, const Caps& caps) {
   size_t number = 0;
-  const auto end = wish.data() + wish.size();
-  if (std::from_chars(wish.data(), end, number) == std::from_chars_result{end, std::errc{}}) return number == index;
-  return lower(caps.name).find(lower(wish)) != std::string::npos;
+  const auto end = word.data() + word.size();
+  if (std::from_chars(word.data(), end, number) == std::from_chars_result{end, std::errc{}}) return number == index;
+  return lower(caps.name).find(lower(word)) != std::string::npos;
+}
+
+// The devices that ANVIL_DEVICE names, in its order and each once; all of them if it is empty.  What it names in vain
+// is added to `why` in one sentence, which says what there is.
+std::vector<Adapter> chosen(const std::string& wish, const std::vector<Adapter>& usable, std::string& why) {
+  const std::vector<std::string> words = words_of(wish);
+  if (words.empty()) return usable;
+  std::vector<size_t> order;
+  std::string vain;
+  for (const std::string& word : words) {
+    bool found = false;
+    for (size_t i = 0; i < usable.size(); ++i) {
+      if (!names(word, i, usable[i].caps)) continue;
+      found = true;
+      if (std::find(order.begin(), order.end(), i) == order.end()) order.push_back(i);
+    }
+    if (!found) vain += str(vain.empty() ? "\"" : ", \"", word, "\"");
+  }
+  if (!vain.empty() && !usable.empty()) {
+    std::string there;
+    for (size_t i = 0; i < usable.size(); ++i) there += str(i ? ", " : "", i, ": ", usable[i].caps.name);
+    why += str(why.empty() ? "" : "; ", "ANVIL_DEVICE: ", vain, " names none of the Vulkan devices (", there, ")");
+  }
+  std::vector<Adapter> out;
+  for (const size_t i : order) out.push_back(usable[i]);
+  return out;
 }
 
 void plan_as(const std::string& kind, Caps& caps) {
@@ -129,19 +154,23 @@ std::vector<std::unique_ptr<Device>> open_devices(const Config& config, std::str
   }
   try {
     const Instance& instance = Instance::get(config.options.validate);
-    std::vector<Adapter> adapters = usable(instance, config, why);
-    for (size_t i = 0; i < adapters.size(); ++i) {
-      if (!chosen(config.options.device, i, adapters[i].caps)) continue;
-      plan_as(config.options.plan_as, adapters[i].caps);
-      const std::string name = adapters[i].caps.name;
+    std::string vain;
+    const auto copies = config.options.virtual_devices;
+    Config each = config;
+    if (each.options.memory_limit)
+      each.options.memory_limit = std::max<uint64_t>(each.options.memory_limit / copies, 1);
+    for (Adapter& adapter : chosen(config.options.device, usable(instance, config, why), vain)) {
+      plan_as(config.options.plan_as, adapter.caps);
       try {
-        devices.push_back(std::make_unique<VulkanDevice>(std::move(adapters[i]), config));
+        for (uint64_t i = 0; i < copies; ++i) devices.push_back(std::make_unique<VulkanDevice>(adapter, each));
       } catch (const std::exception& e) {
-        why += str(why.empty() ? "" : "; ", name, ": ", e.what());
+        why += str(why.empty() ? "" : "; ", adapter.caps.name, ": ", e.what());
       }
     }
-    if (devices.empty() && !adapters.empty() && why.empty())
-      why = str("ANVIL_DEVICE=", config.options.device, " names none of the ", adapters.size(), " Vulkan devices");
+    if (!vain.empty()) {
+      if (devices.empty()) why += str(why.empty() ? "" : "; ", vain);
+      else log_once(LogKind::warn, vain);
+    }
     if (devices.empty() && why.empty()) why = "no Vulkan device was found; install your GPU's Vulkan driver";
   } catch (const std::exception& e) {
     why = e.what();
