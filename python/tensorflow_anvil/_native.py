@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 LIBRARY = "libtensorflow_anvil.so"
-API_VERSION = 1
+API_VERSION = 2
 
 
 class Unavailable(RuntimeError):

@@ -85,6 +85,7 @@ def summarise(gpu: dict, cpu: dict) -> dict:
         "cpu_steps_per_second": steps_per_second(cpu),
         "cpu_test_accuracy": test_accuracy(cpu),
         "fallbacks": gpu["counters"].get("fallbacks", {}),
+        "cpu_ops": gpu["counters"].get("cpu_ops", {}),
         "history": {"gpu": history(gpu), "cpu": history(cpu)},
     }
 
@@ -93,7 +94,10 @@ def show(summary: dict, console: Console) -> None:
     table = Table(title="Training on the GPU and on the CPU", title_justify="left")
     for column in ("", "GPU", "CPU"):
         table.add_column(column, justify="left" if not column else "right")
-    fallbacks = ", ".join(f"{op} ({n})" for op, n in summary["fallbacks"].items()) or "none"
+
+    def listed(name: str) -> str:
+        return ", ".join(f"{op} ({n})" for op, n in summary[name].items()) or "none"
+
     rows = [
         ("device", summary["device"], "TensorFlow's own"),
         ("driver", summary["driver"], ""),
@@ -106,7 +110,8 @@ def show(summary: dict, console: Console) -> None:
         ("submissions per step", f"{summary['submissions_per_step']:.2f}", ""),
         ("host waits per step", f"{summary['waits_per_step']:.2f}", ""),
         ("blocking reads per step", f"{summary['readbacks_per_step']:.2f}", ""),
-        ("ops fallen back to the CPU", fallbacks, ""),
+        ("ops fallen back to the CPU", listed("fallbacks"), ""),
+        ("ops that no GPU has kernels for", listed("cpu_ops"), ""),
     ]
     for row in rows:
         table.add_row(*row)

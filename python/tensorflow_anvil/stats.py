@@ -46,19 +46,20 @@ def why_no_device() -> str:
 
 
 def stats() -> dict:
-    """All counters of this process by name, and under "fallbacks" and "proxies" the ops that the CPU computed.
+    """All counters of this process by name, and by op what the CPU computed: "fallbacks", "cpu_ops" and "proxies".
 
-    An op has fallen back if the CPU computes it where TensorFlow's CUDA build would run it on the GPU.  It counts
-    once for each graph that holds it, and each time it runs eagerly.  A proxy is the CPU's kernel run for an op that must
-    run on the device, since it works on a variable there or the script says so; it counts each time, and is named among
-    the fallbacks too.  Raises Unavailable where the plug-in cannot be loaded.
+    An op has fallen back if the CPU computes it where TensorFlow's CUDA build would run it on the GPU.  The cpu_ops (and
+    the counter cpu_nodes) are those that have no kernel there either, but take numbers from the device, which are copied
+    to the host and back.  Both count once for each graph that holds them, and each time they run eagerly.  A proxy is the
+    CPU's kernel run for an op that must run on the device, since it works on a variable there or the script says so; it
+    counts each time, and is named among the fallbacks too.  Raises Unavailable where the plug-in cannot be loaded.
     """
     native = _native.library()
     counters: dict = {}
     for index in range(native.anvil_counter_count()):
         info = _native.struct(_native.CounterInfo, "anvil_counter", index)
         counters[info.name.decode()] = info.value
-    for name in ("fallbacks", "proxies"):
+    for name in ("fallbacks", "cpu_ops", "proxies"):
         lines = _native.text(f"anvil_{name}").splitlines()
         counters[name] = {op: int(n) for op, n in (line.split("\t") for line in lines)}
     return counters
@@ -75,7 +76,7 @@ def plan_log() -> list[str]:
 
 
 def fallback_log() -> list[str]:
-    """The newest kinds of fallback, oldest first."""
+    """The newest kinds of fallback and of ops that no GPU has kernels for, with their types, oldest first."""
     return _native.text("anvil_log", b"fallback").splitlines()
 
 

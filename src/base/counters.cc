@@ -31,6 +31,7 @@ constexpr std::array<CounterFacts, kCounters> kFacts = {{{"launches", false},
                                                          {"device_errors", false},
                                                          {"op_errors", false},
                                                          {"fallback_nodes", false},
+                                                         {"cpu_nodes", false},
                                                          {"proxy_runs", false}}};
 
 // Each on a cache line of its own: threads of TensorFlow's pool count at the same time.

@@ -35,6 +35,7 @@ enum class Counter : uint8_t {
   device_errors,
   op_errors,       // ops that returned an error status
   fallback_nodes,  // ops computed on the CPU that the CUDA build would run on the GPU, or that ran by proxy
+  cpu_nodes,       // ops computed on the CPU in the CUDA build, too, from tensors that had to be copied to the host
   proxy_runs,      // calls of the CPU's kernel for an op that must run on the device
   count_           // number of counters
 };

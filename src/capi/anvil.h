@@ -73,6 +73,9 @@ anvil_result anvil_reset_counters(void);
 /* Ops that fell back to the CPU: a line "<op>\t<count>\n" each.  An op counts once for each graph that it was placed
    in, and each time it runs eagerly. */
 anvil_result anvil_fallbacks(char* buffer, size_t size, size_t* length);
+/* Ops that run on the CPU for want of a kernel on any GPU, also TensorFlow's CUDA build's, though they take tensors
+   from the device, which are copied: a line "<op>\t<count>\n" each, counted like fallbacks. */
+anvil_result anvil_cpu_ops(char* buffer, size_t size, size_t* length);
 /* Ops that ran on the CPU by proxy, because they had to run where a variable lives or where the script said: a line
    "<op>\t<calls>\n" each. */
 anvil_result anvil_proxies(char* buffer, size_t size, size_t* length);

@@ -137,7 +137,7 @@ using namespace anvil;
 
 #define ANVIL_EXPORT extern "C" [[gnu::visibility("default")]]
 
-ANVIL_EXPORT uint32_t anvil_api_version(void) { return 1; }
+ANVIL_EXPORT uint32_t anvil_api_version(void) { return 2; }
 ANVIL_EXPORT const char* anvil_version(void) { return ANVIL_VERSION; }
 
 ANVIL_EXPORT anvil_result anvil_device_count(int32_t* count) {
@@ -180,6 +180,10 @@ ANVIL_EXPORT anvil_result anvil_reset_counters(void) {
 
 ANVIL_EXPORT anvil_result anvil_fallbacks(char* buffer, size_t size, size_t* length) {
   return guarded([&] { return give(counts_of("fallback"), buffer, size, length); });
+}
+
+ANVIL_EXPORT anvil_result anvil_cpu_ops(char* buffer, size_t size, size_t* length) {
+  return guarded([&] { return give(counts_of("cpu_op"), buffer, size, length); });
 }
 
 ANVIL_EXPORT anvil_result anvil_proxies(char* buffer, size_t size, size_t* length) {

@@ -35,6 +35,14 @@ SP_Stream_st& TfCall::handle() {
   return *handle_;
 }
 
+void TfCall::check_allocation(const Status& status, uint64_t bytes) {
+  if (status.ok()) [[likely]]
+    return;
+  if (TF_GetCode(status.out()) != TF_RESOURCE_EXHAUSTED) status.check();
+  const std::string words = TF_Message(status.out());  // handle() uses the same status
+  fail(Code::resource_exhausted, words, "; this tensor takes ", bytes >> 20, " MiB", handle().gpu->out_of_memory());
+}
+
 ops::Tensor TfCall::input(int i) {
   for (const auto& [number, buffer] : lent_)
     if (number == i) return buffer;
@@ -51,7 +59,7 @@ ops::Tensor TfCall::output(int i, DType type, const Shape& shape) {
   const Status status;
   const TensorPtr t(TF_AllocateOutput(context_, i, to_tf(type), shape.data(), static_cast<int>(shape.size()),
                                       bytes_of(type, shape), status.out()));
-  status.check();
+  check_allocation(status, bytes_of(type, shape));
   return {shape, type, TF_TensorData(t.get())};
 }
 
@@ -61,7 +69,7 @@ ops::Tensor TfCall::output_reusing(int i, std::initializer_list<int> inputs, DTy
   int used = -1;
   const TensorPtr t(TF_ForwardInputOrAllocateOutput(context_, inputs.begin(), static_cast<int>(inputs.size()), i,
                                                     shape.data(), static_cast<int>(shape.size()), &used, status.out()));
-  status.check();
+  check_allocation(status, bytes_of(type, shape));
   return {shape, type, TF_TensorData(t.get())};
 }
 
@@ -93,7 +101,7 @@ ops::Tensor TfCall::scratch(DType type, const Shape& shape) {
   TF_AllocatorAttributes attributes{TF_ALLOCATOR_ATTRIBUTES_STRUCT_SIZE, false};
   TF_Tensor* t =
       TF_AllocateTemp(context_, to_tf(type), shape.data(), static_cast<int>(shape.size()), &attributes, status.out());
-  status.check();
+  check_allocation(status, bytes_of(type, shape));
   if (held_count_ < held_.size()) held_[held_count_++] = t;
   else more_held_.push_back(t);
   return {shape, type, TF_TensorData(t)};

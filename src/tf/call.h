@@ -7,6 +7,7 @@
 #include "ops/op.h"
 #include "tensorflow/c/kernels.h"
 #include "tf/device.h"
+#include "tf/guard.h"
 #include "tf/owners.h"
 
 namespace anvil::tf {
@@ -35,6 +36,8 @@ class TfCall final : public ops::Call {
 
  private:
   SP_Stream_st& handle();
+  // Carries a failed allocation of `bytes` upward, with what the user can do about it.
+  void check_allocation(const Status& status, uint64_t bytes);
   TF_OpKernelContext* context_;
   SP_Stream_st* handle_ = nullptr;
   std::vector<std::pair<int, ops::Tensor>> lent_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "tf/fallbacks.h"
@@ -114,6 +115,19 @@ void Gpu::sync_all(WaitFor why) {
     if (!stream->reached(point.value)) stream->sync(point.value, why);
   }
   if (const std::string error = device->error(); !error.empty()) fail(Code::unavailable, error);
+}
+
+std::string Gpu::out_of_memory() {
+  const auto mib = [](uint64_t bytes) { return str(bytes >> 20, " MiB"); };
+  const MemoryInfo memory = device->memory();
+  const bool limited = options().memory_limit != 0;
+  return str("; the GPU's memory: ", mib(memory.total), limited ? " by ANVIL_MEMORY_LIMIT" : "",
+             ", of which TensorFlow holds ", mib(allocated.load()), " and ", mib(memory.free),
+             " are free, of which it leaves a part to others; the largest region it asked for had ",
+             mib(largest_asked.load()),
+             ". Use a smaller batch or model, or halve the activations with "
+             "keras.mixed_precision.set_global_policy(\"mixed_float16\"); ",
+             limited ? "or raise ANVIL_MEMORY_LIMIT" : "close other programs that use the GPU");
 }
 
 }  // namespace anvil::tf

@@ -18,11 +18,15 @@ struct Gpu {
   std::mutex lock;                             // guards the two below
   std::vector<std::weak_ptr<Stream>> streams;  // all that live
   uint64_t streams_made = 0;
+  std::atomic<uint64_t> allocated{0};      // bytes that TensorFlow's allocator holds
+  std::atomic<uint64_t> largest_asked{0};  // the largest region that it asked for
 
   std::shared_ptr<Stream> make_stream();
   std::vector<std::shared_ptr<Stream>> live_streams();
   // Blocks until everything submitted on every stream is done.  Throws the device's sticky error.
   void sync_all(WaitFor why);
+  // For whoever gets no memory: what there is, what is in use, and what to do.  Begins with "; ".
+  std::string out_of_memory();
 };
 
 // Opens the GPUs and prepares TensorFlow for them (kernels, shim, passes) at the first call; later calls return the

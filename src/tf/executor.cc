@@ -21,9 +21,13 @@ Stream& stream_of(SP_Stream stream) { return *stream->stream; }
 
 void allocate(const SP_Device* device, uint64_t size, int64_t, SP_DeviceMemoryBase* memory) {
   *memory = {SP_DEVICE_MEMORY_BASE_STRUCT_SIZE};
+  Gpu& gpu = gpu_of(device);
+  for (uint64_t most = gpu.largest_asked; most < size && !gpu.largest_asked.compare_exchange_weak(most, size);) {
+  }
   try {
-    memory->opaque = gpu_of(device).device->allocate(size);
+    memory->opaque = gpu.device->allocate(size);
     memory->size = size;
+    gpu.allocated += size;
   } catch (const std::exception& error) {
     // TensorFlow's allocator asks again for less, and says so itself when nothing is left.
     log(LogKind::info, str("allocating ", size, " bytes failed: ", error.what()));
@@ -33,6 +37,7 @@ void allocate(const SP_Device* device, uint64_t size, int64_t, SP_DeviceMemoryBa
 void deallocate(const SP_Device* device, SP_DeviceMemoryBase* memory) {
   try {
     gpu_of(device).device->free(memory->opaque);
+    gpu_of(device).allocated -= memory->size;
   } catch (const std::exception& error) {
     log(LogKind::error, str("freeing device memory failed: ", error.what()));
   }

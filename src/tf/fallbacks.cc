@@ -92,23 +92,46 @@ bool cuda_has(const anvil_node& node) {
   return false;
 }
 
-// The node's types, for the log: " T=float64".
+std::string type_name(int32_t number) {
+  for (const auto& [name, n] : type_numbers())
+    if (n == number) return std::string(name);
+  return str("type ", number);
+}
+
+// The types that tell this node from others of its op, for the log: " SrcT=float64 DstT=int8".  Those are what CUDA's
+// kernels are told apart by, or all types of an op that CUDA does not have.
 std::string types_of(const anvil_node& node) {
+  std::map<std::string, int32_t> types;
+  const auto found = cuda_kernels().find(node.op);
+  if (found == cuda_kernels().end()) {
+    node.each_type(node.attributes, &types, [](void* all, const char* name, int32_t type) {
+      static_cast<std::map<std::string, int32_t>*>(all)->emplace(name, type);
+    });
+  } else {
+    for (const Constraints& row : found->second)
+      for (const auto& [attr, ignored] : row) types.emplace(attr, node.type(node.attributes, attr.c_str()));
+  }
   std::string text;
-  for (const char* attr : {"T", "dtype", "Tparams", "Tindices"})
-    for (const auto& [name, number] : type_numbers())
-      if (node.type(node.attributes, attr) == number) text += str(" ", attr, "=", name);
+  for (const auto& [attr, type] : types)
+    if (type > 0) text += str(" ", attr, "=", type_name(type));
   return text;
 }
 
 void left_out(const anvil_node* node) {
   try {
-    if (!cuda_has(*node)) return;
-    add(Counter::fallback_nodes);
-    add_named("fallback", node->op);
-    log_once(LogKind::fallback, str(node->op, types_of(*node), " runs on the CPU: this device has no kernel for it"));
+    if (cuda_has(*node)) {
+      add(Counter::fallback_nodes);
+      add_named("fallback", node->op);
+      log_once(LogKind::fallback, str(node->op, types_of(*node), " runs on the CPU: this device has no kernel for it"));
+    } else if (node->takes_from_device) {
+      add(Counter::cpu_nodes);
+      add_named("cpu_op", node->op);
+      log_once(LogKind::fallback,
+               str(node->op, types_of(*node),
+                   " runs on the CPU, with copies to the host and back: no GPU has a kernel for it"));
+    }
   } catch (const std::exception& error) {
-    log(LogKind::error, str("a fallback could not be counted: ", error.what()));
+    log(LogKind::error, str("an op on the CPU could not be counted: ", error.what()));
   }
 }
 

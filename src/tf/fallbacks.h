@@ -1,4 +1,5 @@
-// Ops that fell back: placed on the CPU because we have no kernel for them, where TensorFlow's CUDA build has one.
+// Ops that fell back: placed on the CPU because we have no kernel for them, where TensorFlow's CUDA build has one.  And
+// apart from them the ops that no GPU has a kernel for, and that take tensors from the device all the same.
 #pragma once
 
 namespace anvil::tf {

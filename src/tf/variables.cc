@@ -162,6 +162,12 @@ void with_status(TF_OpKernelContext* context, Body body) {
     thread_local const StatusPtr status(TF_NewStatus());
     TF_SetStatus(status.get(), TF_OK, "");
     body(status.get());
+    if (TF_GetCode(status.get()) == TF_RESOURCE_EXHAUSTED) {
+      const Status ask;
+      if (SP_Stream_st* stream = TF_GetStream(context, ask.out()))
+        TF_SetStatus(status.get(), TF_RESOURCE_EXHAUSTED,
+                     str(TF_Message(status.get()), stream->gpu->out_of_memory()).c_str());
+    }
     if (TF_GetCode(status.get()) != TF_OK) fail_kernel(context, status.get());
   });
 }

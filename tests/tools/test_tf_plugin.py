@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -112,15 +113,39 @@ def test_a_variable_is_read_whole_while_it_is_updated(healthy):
     assert healthy["concurrent"] == {"torn": [], "final": 200.0}
 
 
-def test_fallbacks_are_counted(healthy):
-    counted = healthy["fallbacks"]
-    assert counted["eager"] == {"MatrixInverse": 3}
-    assert counted["graph"] == {"MatrixInverse": 1}
+@pytest.mark.parametrize(
+    "case, fallbacks, cpu_ops",
+    [
+        ("eager", {"MatrixInverse": 3}, {}),
+        ("graph", {"MatrixInverse": 1}, {}),
+        ("svd", {"Svd": 1}, {}),
+        ("cast", {"Cast": 1}, {}),
+        ("rank", {}, {"NthElement": 2}),
+        ("mixed_graph", {"Svd": 1, "Cast": 1}, {"NthElement": 1}),
+    ],
+)
+def test_ops_on_the_cpu_are_counted(healthy, case, fallbacks, cpu_ops):
+    """What CUDA has a kernel for as a fallback, what no GPU has one for apart from it."""
+    assert healthy["fallbacks"][case] == [fallbacks, cpu_ops]
 
 
-@pytest.mark.parametrize("case", ["eager_on_cpu", "graph_on_cpu", "pipeline", "strings", "shapes"])
-def test_what_belongs_on_the_cpu_is_no_fallback(healthy, case):
-    assert healthy["fallbacks"][case] == {}
+@pytest.mark.parametrize(
+    "case",
+    [
+        *("eager_on_cpu", "graph_on_cpu", "pipeline", "strings", "shapes"),
+        *("from_host", "files", "numbers_as_strings", "python"),
+    ],
+)
+def test_what_belongs_on_the_cpu_is_not_counted(healthy, case):
+    assert healthy["fallbacks"][case] == [{}, {}]
+
+
+def test_lines_about_ops_on_the_cpu_name_types(healthy):
+    lines = healthy["fallbacks"]["logged"]
+    assert "Cast DstT=complex128 SrcT=float32 runs on the CPU: this device has no kernel for it" in lines
+    assert "Svd T=float32 runs on the CPU: this device has no kernel for it" in lines
+    (line,) = (line for line in lines if line.startswith("NthElement"))
+    assert line == "NthElement T=float32 runs on the CPU, with copies to the host and back: no GPU has a kernel for it"
 
 
 def test_a_missing_kernel_on_a_variable_is_no_error(healthy):
@@ -192,6 +217,24 @@ def test_errors_are_exceptions(healthy):
     assert errors["afterwards"] == 12.0
     assert errors["too_large"] == "ResourceExhaustedError"
     assert errors["after_too_large"] == 6.0
+
+
+def test_out_of_memory_says_what_to_do():
+    result = run("exhausted", ANVIL_MEMORY_LIMIT="420M")["exhausted"]
+    for case, size in (
+        ("op", "this tensor takes 8 MiB"),
+        ("graph", "this tensor takes 8 MiB"),
+        ("variable", "[6,1024,1024]"),
+    ):
+        name, words = result[case]
+        assert name == "ResourceExhaustedError", case
+        assert size in words, words
+        assert "the GPU's memory: 420 MiB by ANVIL_MEMORY_LIMIT, of which TensorFlow holds " in words, words
+        held, free, largest = (int(n) for n in re.search(r"holds (\d+) MiB and (\d+) .* had (\d+) MiB", words).groups())
+        assert held + free in (419, 420) and held > 64 and 0 < largest <= 420, words
+        for advice in ("smaller batch", "mixed_float16", "raise ANVIL_MEMORY_LIMIT"):
+            assert advice in words
+    assert result["filled"] > 2 and result["afterwards"] == 10.0
 
 
 def test_a_small_op_costs_one_launch(healthy):

@@ -211,6 +211,32 @@ def errors():
     }
 
 
+def exhausted():
+    """Fills the device's memory with tensors of 8 MiB, then asks for more in three ways; then frees it and goes on."""
+    v = tf.Variable(tf.zeros([6, 1024, 1024]))  # 24 MiB
+    one = tf.ones([6, 1024, 1024])
+    kept = v.read_value()  # so that a change has to make a copy
+    held, out = [], {}
+
+    def fill():
+        while len(held) < 1000:
+            held.append(tf.raw_ops.Fill(dims=[2, 1024, 1024], value=float(len(held))))
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.float32)])
+    def fill_in_graph(value):
+        return tf.fill([2, 1024, 1024], value)
+
+    value = tf.constant(2.0)
+    fill_in_graph(value)
+    out["op"] = raised(fill)
+    out["filled"] = len(held)
+    out["graph"] = raised(lambda: fill_in_graph(value))
+    out["variable"] = raised(lambda: v.assign_add(one))
+    held.clear()
+    out["afterwards"] = float(tf.reduce_sum(kept[0, 0, :1] + 10.0))
+    return out
+
+
 def loaded_twice():
     """A second load of the same file and of a copy; the device goes on working."""
     import tensorflow_anvil

@@ -1,6 +1,7 @@
 """Tasks of tf_program.py: ops that the CPU computes, by placement or by proxy, and TensorFlow 1's variables and arrays."""
 
 import functools
+import tempfile
 import threading
 
 import numpy as np
@@ -27,12 +28,16 @@ def fallbacks():
     import tensorflow_anvil
 
     x = tf.eye(4, dtype=tf.float64)  # whose inverse the device leaves to the CPU
+    single = tf.eye(4)
     out = {}
 
     def measure(name, call):
         tensorflow_anvil.reset_stats()
         call()
-        out[name] = stats()["fallbacks"]
+        counted = stats()
+        for kind, number in (("fallbacks", "fallback_nodes"), ("cpu_ops", "cpu_nodes")):
+            assert sum(counted[kind].values()) == counted[number]
+        out[name] = [counted["fallbacks"], counted["cpu_ops"]]
 
     @tf.function
     def graph(x):
@@ -52,6 +57,35 @@ def fallbacks():
         for batch in data.map(lambda a: tf.cast(tf.linalg.inv(a), tf.float32)).batch(2):
             batch + 1
 
+    @tf.function
+    def mixed_graph(x):
+        _, indices = tf.nn.top_k(x[0], 2)  # int32, in device memory
+        rank = tf.raw_ops.NthElement(input=x, n=1)
+        tf.debugging.assert_less(x, 2.0)
+        tf.raw_ops.HistogramSummary(tag="x", values=x)
+        return tf.linalg.svd(x)[0], rank * 2, tf.strings.as_string(x), tf.cast(x, tf.complex128), indices
+
+    def saved():
+        with tempfile.TemporaryDirectory() as folder:
+            tf.io.write_file(f"{folder}/x", tf.io.serialize_tensor(single))
+            v = tf.Variable(single)
+            tf.train.Checkpoint(v=v).restore(tf.train.Checkpoint(v=v).save(f"{folder}/c"))
+            writer = tf.summary.create_file_writer(folder)
+            with writer.as_default():
+                tf.summary.write("x", single, step=0)
+            writer.close()
+
+    measure("svd", lambda: tf.linalg.svd(single))
+    measure("rank", lambda: [tf.raw_ops.NthElement(input=single, n=1) for _ in range(2)])
+    measure("cast", lambda: tf.cast(single, tf.complex128))
+    measure("mixed_graph", lambda: [mixed_graph(single) for _ in range(2)])
+    logged = tensorflow_anvil.fallback_log()
+    with tf.device("CPU:0"):
+        host = tf.eye(4)
+    measure("from_host", lambda: tf.raw_ops.NthElement(input=host, n=1))
+    measure("files", saved)
+    measure("numbers_as_strings", lambda: tf.strings.as_string(single))
+    measure("python", lambda: tf.py_function(lambda a: a, [single], tf.float32))
     measure("eager", lambda: [tf.linalg.inv(x) for _ in range(3)])
     measure("graph", lambda: [graph(x) for _ in range(3)])
     measure("eager_on_cpu", eager_on_cpu)
@@ -59,7 +93,7 @@ def fallbacks():
     measure("pipeline", pipeline)
     measure("strings", lambda: tf.strings.join([tf.constant("a"), tf.constant("b")]))
     measure("shapes", lambda: tf.reduce_prod(tf.shape(x)) + tf.range(3))
-    return out
+    return {**out, "logged": logged}
 
 
 def proxies():

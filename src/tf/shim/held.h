@@ -44,6 +44,16 @@ inline int32_t type_of(const void* attributes, const char* name) {
   return value ? value->type() : 0;
 }
 
+// The node as the plug-in sees it; borrows its arguments.
+inline anvil_node node_of(const char* op, const char* name, const tensorflow::AttrSlice& attributes,
+                          bool takes_from_device) {
+  const auto each_type = [](const void* all, void* closure, anvil_type_found found) {
+    for (const auto& [attribute, value] : *static_cast<const tensorflow::AttrSlice*>(all))
+      if (value.value_case() == tensorflow::AttrValue::kType) found(closure, attribute.c_str(), value.type());
+  };
+  return {op, name, &attributes, type_of, each_type, takes_from_device};
+}
+
 // Locks of variables, each once and in the order of their addresses, as TensorFlow's kernels take them.
 class Locks {
  public:

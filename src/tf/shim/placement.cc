@@ -1,4 +1,5 @@
 // Seeing where ops were placed: graphs after placement, and eager ops as they run.
+#include <algorithm>
 #include <shared_mutex>
 #include <unordered_set>
 
@@ -6,6 +7,7 @@
 #include "tensorflow/core/common_runtime/eager/eager_op_rewrite_registry.h"
 #include "tensorflow/core/common_runtime/eager/eager_operation.h"
 #include "tensorflow/core/common_runtime/optimization_registry.h"
+#include "tensorflow/core/framework/memory_types.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/graph/graph.h"
 #include "tf/shim/held.h"
@@ -29,15 +31,31 @@ bool asks_for_cpu(const std::string& device) {
   return DeviceNameUtils::ParseFullName(device, &parsed) && is_cpu(parsed);
 }
 
-// Reports the op if the device lacks a kernel for it; did it?
-bool report_if_missing(const Watch& watch, const tensorflow::NodeDef& def, const char* name) {
+bool has_kernel(const Watch& watch, const tensorflow::NodeDef& def) {
   const tensorflow::KernelDef* kernel = nullptr;
   const bool found = tensorflow::FindKernelDef(tensorflow::DeviceType(watch.device_type), def, &kernel, nullptr).ok();
-  if (found && kernel->priority() >= 0) return false;  // those below are proxies for the CPU's
+  return found && kernel->priority() >= 0;  // those below are proxies for the CPU's
+}
+
+void report(const Watch& watch, const tensorflow::NodeDef& def, const char* name, bool takes_from_device) {
   const AttrSlice attributes(def);
-  const anvil_node node{def.op().c_str(), name, &attributes, type_of};
+  const anvil_node node = node_of(def.op().c_str(), name, attributes, takes_from_device);
   watch.calls.left_out(&node);
-  return true;
+}
+
+bool all_numbers(const tensorflow::DataTypeVector& types) {
+  return !types.empty() && std::none_of(types.begin(), types.end(), [](tensorflow::DataType t) {
+    return tensorflow::IsRefType(t) || t == tensorflow::DT_STRING || t == tensorflow::DT_RESOURCE ||
+           t == tensorflow::DT_VARIANT;
+  });
+}
+
+// Would the op make sense on a device?  Input and output of strings, files, summaries, datasets and the like do not.
+bool computes(const tensorflow::NodeDef& def) {
+  const tensorflow::OpDef* op = nullptr;
+  tensorflow::DataTypeVector inputs, outputs;
+  return tensorflow::OpRegistry::Global()->LookUpOpDef(def.op(), &op).ok() && !op->is_stateful() &&
+         tensorflow::InOutTypesForNode(def, *op, &inputs, &outputs).ok() && all_numbers(inputs) && all_numbers(outputs);
 }
 
 class GraphWatch final : public tensorflow::GraphOptimizationPass {
@@ -46,10 +64,13 @@ class GraphWatch final : public tensorflow::GraphOptimizationPass {
 
   absl::Status Run(const tensorflow::GraphOptimizationPassOptions& options) override {
     if (!options.graph || !*options.graph || !belongs_to_device(options, **options.graph)) return absl::OkStatus();
-    for (const tensorflow::Node* node : (*options.graph)->op_nodes())
-      if (watch_.calls.may_matter(node->type_string().c_str()) &&
-          (of_device(node->assigned_device_name()) || on_cpu_without_need(*node)))
-        report_if_missing(watch_, node->def(), node->name().c_str());
+    for (const tensorflow::Node* node : (*options.graph)->op_nodes()) {
+      const bool on_device = of_device(node->assigned_device_name());
+      if (!on_device && !on_cpu_without_need(*node)) continue;
+      const bool takes = !on_device && takes_from_device(*node);
+      if ((takes || watch_.calls.may_matter(node->type_string().c_str())) && !has_kernel(watch_, node->def()))
+        report(watch_, node->def(), node->name().c_str(), takes);
+    }
     return absl::OkStatus();
   }
 
@@ -83,6 +104,22 @@ class GraphWatch final : public tensorflow::GraphOptimizationPass {
     return true;
   }
 
+  bool takes_from_device(const tensorflow::Node& node) const {
+    for (const tensorflow::Edge* edge : node.in_edges())
+      if (!edge->IsControlEdge() && of_device(edge->src()->assigned_device_name()) &&
+          in_device_memory(*edge->src(), edge->src_output()))
+        return computes(node.def());
+    return false;
+  }
+
+  bool in_device_memory(const tensorflow::Node& node, int output) const {
+    tensorflow::MemoryTypeVector inputs, outputs;
+    return tensorflow::MemoryTypesForNode(tensorflow::OpRegistry::Global(), tensorflow::DeviceType(watch_.device_type),
+                                          node.def(), &inputs, &outputs)
+               .ok() &&
+           static_cast<size_t>(output) < outputs.size() && outputs[output] == tensorflow::DEVICE_MEMORY;
+  }
+
   Watch watch_;
 };
 
@@ -92,15 +129,19 @@ class EagerWatch final : public tensorflow::EagerOpRewrite {
   explicit EagerWatch(Watch watch) : EagerOpRewrite("AnvilPlacement", __FILE__, "0"), watch_(std::move(watch)) {}
 
   absl::Status Run(tensorflow::EagerOperation* op, std::unique_ptr<tensorflow::EagerOperation>*) override {
-    if (op->is_function() || is_cpu(op->GetDeviceParsedName()) || !watch_.calls.may_matter(op->Name().c_str()))
-      return absl::OkStatus();
+    if (op->is_function() || is_cpu(op->GetDeviceParsedName())) return absl::OkStatus();
     // The key that TensorFlow is about to look the kernel up by, which covers the name and all attributes.
     const tensorflow::Fprint128 key = op->MutableAttrs()->CacheKey(op->DeviceName());
     if (known(key) || tied_to_cpu(*op)) return absl::OkStatus();
-    if (report_if_missing(watch_, op->MutableAttrs()->BuildNodeDef(), "")) return absl::OkStatus();
+    const tensorflow::NodeDef& def = op->MutableAttrs()->BuildNodeDef();
+    const bool matters = computes(def);
+    if ((matters || watch_.calls.may_matter(op->Name().c_str())) && !has_kernel(watch_, def)) {
+      report(watch_, def, "", matters && takes_from_device(*op));
+      return absl::OkStatus();
+    }
     const std::unique_lock<std::shared_mutex> hold(lock_);
-    if (have_kernel_.size() >= kMostKnown) have_kernel_.clear();
-    have_kernel_.insert(key);
+    if (harmless_.size() >= kMostKnown) harmless_.clear();
+    harmless_.insert(key);
     return absl::OkStatus();
   }
 
@@ -109,7 +150,19 @@ class EagerWatch final : public tensorflow::EagerOpRewrite {
 
   bool known(const tensorflow::Fprint128& key) const {
     const std::shared_lock<std::shared_mutex> hold(lock_);
-    return have_kernel_.count(key) > 0;
+    return harmless_.count(key) > 0;
+  }
+
+  bool takes_from_device(const tensorflow::EagerOperation& op) const {
+    for (const tensorflow::ImmediateExecutionTensorHandle* input : op.Inputs()) {
+      absl::Status status;
+      const char* device = input->BackingDeviceName(&status);
+      DeviceNameUtils::ParsedName parsed;
+      if (status.ok() && device && DeviceNameUtils::ParseFullName(device, &parsed) && parsed.has_type &&
+          parsed.type == watch_.device_type)
+        return true;
+    }
+    return false;
   }
 
   // An op follows the variable that it works on.
@@ -123,7 +176,7 @@ class EagerWatch final : public tensorflow::EagerOpRewrite {
 
   Watch watch_;
   mutable std::shared_mutex lock_;  // guards the set
-  std::unordered_set<tensorflow::Fprint128, tensorflow::Fprint128Hasher> have_kernel_;
+  std::unordered_set<tensorflow::Fprint128, tensorflow::Fprint128Hasher> harmless_;
 };
 
 }  // namespace

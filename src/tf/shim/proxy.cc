@@ -304,7 +304,7 @@ class Proxy final : public OpKernel {
 
   void Compute(OpKernelContext* context) override {
     const tensorflow::AttrSlice attributes(def());
-    const anvil_node node{type_string().c_str(), name().c_str(), &attributes, type_of};
+    const anvil_node node = node_of(type_string().c_str(), name().c_str(), attributes, false);
     proxy_calls.ran(&node);
     const absl::Status status = ProxyCall(context).run(kernel_.get(), device_);
     if (!status.ok()) context->SetStatus(status);

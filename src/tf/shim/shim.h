@@ -18,7 +18,7 @@ typedef struct TF_OpKernelContext TF_OpKernelContext;
 extern "C" {
 #endif
 
-enum { ANVIL_SHIM_REVISION = 2 };
+enum { ANVIL_SHIM_REVISION = 3 };
 
 /* A tensor's buffer; `type` is a TF_DataType.  Borrowed for the length of the call. */
 typedef struct anvil_buffer {
@@ -40,15 +40,23 @@ enum { ANVIL_READ = 0, ANVIL_CHANGE = 1 };
 /* What is done with the buffers of an op's variables; nonzero if it worked. */
 typedef int32_t (*anvil_use)(void* closure, const anvil_buffer* variables);
 
+typedef void (*anvil_type_found)(void* closure, const char* name, int32_t type);
+
 /* An op on a device of another type although this type was asked for or preferred. */
 typedef struct anvil_node {
   const char* op;
   const char* name; /* of the node; empty for eager ops */
   const void* attributes;
   int32_t (*type)(const void* attributes, const char* name); /* of a type attribute, as TF_DataType; 0: there is none */
+  /* Calls `found` for each attribute that is one type. */
+  void (*each_type)(const void* attributes, void* closure, anvil_type_found found);
+  /* 1: its tensors are copied from the device for it.  That is, one of them lies in the device's memory, and the op
+     would make sense there: all its tensors are numbers, and it keeps no state. */
+  int32_t takes_from_device;
 } anvil_node;
 
-/* `may_matter` is asked first, for speed: could an op of this name be one worth reporting? */
+/* `may_matter` is asked first, for speed: could an op of this name be one worth reporting, even if it takes nothing
+   from the device? */
 typedef struct anvil_placement_watch {
   int32_t (*may_matter)(const char* op);
   void (*left_out)(const anvil_node* node); /* placed on the CPU because the device has no kernel for it */
