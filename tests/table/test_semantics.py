@@ -50,6 +50,30 @@ def test_float16_keeps_subnormal_numbers():
     np.testing.assert_array_equal(gpu("Neg", x=x).view(np.uint16), (-x).view(np.uint16))
 
 
+def test_float32_division_rounds_as_ieee_has_it():
+    """To the bit, wherever the device runs: divisors above 2^126, denormals on either side, ties, overflow."""
+    needs("RealDiv")
+    rng = np.random.default_rng(11)
+    x, y = rng.integers(0, 1 << 32, (2, 200_000), np.uint64).astype(np.uint32).view(np.float32)
+    top = np.array([1, 2, 3, 0x7FFFFF, 0x800000, 0x800001, 0x3F800000, 0x7E800000, 0x7F000000, 0x7F7FFFFF], np.uint32)
+    near = np.concatenate([top, top | 0x80000000, np.uint32([0, 0x80000000, 0x7F800000, 0x7FC00000])]).view(np.float32)
+    exact = rng.integers(1, 1 << 12, (2, 20_000)).astype(
+        np.float32
+    )  # quotients that are integers, and their neighbours
+    x = np.concatenate(
+        [x, np.repeat(near, len(near)), exact[0] * exact[1], np.nextafter(exact[0] * exact[1], 0, dtype=np.float32)]
+    )
+    y = np.concatenate([y, np.tile(near, len(near)), exact[0], exact[0]])
+    with np.errstate(all="ignore"):
+        wanted = x / y
+    got = gpu("RealDiv", x=x, y=y)
+    assert np.array_equal(np.isnan(got), np.isnan(wanted))
+    good = ~np.isnan(wanted)
+    if DEVICE.name == CPU:  # TensorFlow's CPU kernels flush denormals
+        good &= (np.abs(wanted) >= 1.2e-38) & (np.abs(x) >= 1.2e-38) & (np.abs(y) >= 1.2e-38)
+    np.testing.assert_array_equal(got[good].view(np.uint32), wanted[good].view(np.uint32))
+
+
 POWERS = [(0, 0), (0, 1), (0, -1), (-0.0, -1), (-0.0, -3), (-0.0, 3), (-0.0, 2), (1, np.nan), (np.nan, 0), (-1, np.inf), (2, np.inf), (2, -np.inf),
           (0.5, np.inf), (0.5, -np.inf), (np.inf, -1), (np.inf, 2), (-np.inf, 3), (-np.inf, -3), (-np.inf, 2), (-2, 3), (-2, 2), (-2, -3), (-2, 0.5),
           (-8, 1 / 3), (1e30, 2), (1e-30, 2), (2, 127), (2, -126), (10, 38), (np.nan, 1), (1, np.inf), (-1, 5001), (-1.5, 7)]  # fmt: skip
