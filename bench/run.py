@@ -2,7 +2,7 @@
 
     python bench/run.py [--quick]
 
-Writes docs/benchmarks/{micro,cpu,model}.*; bench/peers/run.py compares with other engines.
+Writes docs/benchmarks/{micro,cpu,families,model}.*; bench/peers/run.py compares with other engines.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def main() -> None:
     seconds, rounds, steps = (2, 3, 6) if args.quick else (40, 9, 60)
     here = Path(__file__).parent
     run(sys.executable, here / "compare_cpu.py", "--rounds", rounds, "--seconds", seconds, "--out", args.out)
+    run(sys.executable, here / "compare_families.py", "--rounds", rounds, "--seconds", seconds / 2, "--out", args.out)
     run(sys.executable, here / "model" / "step.py", "--steps", steps, "--out", args.out)
 
 

@@ -41,11 +41,12 @@ def main() -> None:
         serve("numpy", {"numpy": np.__version__}, numpy_cases())
         return
     import tensorflow as tf
-    from model import models
+    from model import families, models
 
     versions = {"tensorflow": tf.__version__, "threads": os.cpu_count()}
     step = models.keras_step if sys.argv[1:] == ["keras"] else models.function_step
-    serve("tensorflow-cpu", versions, models.op_cases("CPU:0") | models.network_cases("CPU:0", step))
+    ops = models.op_cases("CPU:0") | families.family_cases("CPU:0")
+    serve("tensorflow-cpu", versions, ops | models.network_cases("CPU:0", step))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import tensorflow as tf
-from model import models, plugin
+from model import families, models, plugin
 from rounds.worker import serve
 
 
@@ -15,7 +15,9 @@ def main() -> None:
     networks = models.network_cases(plugin.DEVICE, step)
     details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
     versions = {"tensorflow": tf.__version__, "device": details.get("device_name", "GPU:0")}
-    serve("anvil-tensorflow", versions, models.op_cases(plugin.DEVICE) | networks)
+    serve(
+        "anvil-tensorflow", versions, models.op_cases(plugin.DEVICE) | families.family_cases(plugin.DEVICE) | networks
+    )
 
 
 if __name__ == "__main__":

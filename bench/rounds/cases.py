@@ -56,6 +56,35 @@ for _net, (_edge, _channels) in NETS.items():
 for _pass in ("input", "filter"):
     WORK[f"conv56_{_pass}"] = Work(f"Conv2D gradient of the {_pass}", flops=WORK["conv56"].flops)
 
+# The ops that other models are made of: bench/model/families.py has what each computes.
+FAMILIES = {
+    "lstm": Work("LSTM, 64 x 64 steps x 128 -> 128", flops=2.0 * 64 * 64 * 256 * 512),
+    "lstm_gradient": Work("LSTM with its gradients", flops=6.0 * 64 * 64 * 256 * 512),
+    "gru": Work("GRU, 64 x 64 steps x 128 -> 128", flops=2.0 * 64 * 64 * 256 * 384),
+    "attention": Work("attention, 8 x 8 heads x 256 x 64", flops=4.0 * 64 * 256 * 256 * 64),
+    "layer_norm": Work("layer normalisation, 8192 x 768", bytes=2.0 * 8192 * 768 * F32),
+    "batch_norm": Work("batch normalisation in training, 16x56x56x64", bytes=3.0 * 16 * 56 * 56 * 64 * F32),
+    "gelu": Work("gelu, 8 Mi elements", bytes=2.0 * (1 << 23) * F32),
+    "cross_entropy": Work("softmax cross entropy, 2048 x 10000", bytes=1.0 * 2048 * 10000 * F32),
+    "gather": Work("embedding, 65536 rows of 128", bytes=2.0 * 65536 * 128 * F32),
+    "segment_sum": Work("sum of 65536 rows of 128 by key", bytes=1.0 * (65536 + 10000) * 128 * F32),
+    "top_k": Work("top 10 of 10000, 256 rows", bytes=1.0 * 256 * 10000 * F32),
+    "sort": Work("sort, 256 rows of 4096", bytes=2.0 * 256 * 4096 * F32),
+    "cumsum": Work("cumulative sum, 4096 x 4096", bytes=2.0 * SIDE * SIDE * F32),
+    "transpose": Work("transpose NHWC to NCHW, 32x56x56x64", bytes=2.0 * 32 * 56 * 56 * 64 * F32),
+    "concat": Work("concatenation of 4, 16 Mi elements", bytes=2.0 * ELEMENTS * F32),
+    "max_pool": Work("max pooling 2x2, 16x112x112x64", bytes=1.25 * 16 * 112 * 112 * 64 * F32),
+    "max_pool_gradient": Work("max pooling with its gradient", bytes=3.5 * 16 * 112 * 112 * 64 * F32),
+    "depthwise": Work("depthwise 3x3, 16x56x56x128", flops=2.0 * 16 * 56 * 56 * 128 * 9),
+    "conv3d": Work("Conv3D 2x16x28x28x32 -> 32, 3x3x3", flops=2.0 * 2 * 16 * 28 * 28 * 32 * 32 * 27),
+    "resize": Work("bilinear 224 to 448, batch 8 x 3", bytes=5.0 * 8 * 224 * 224 * 3 * F32),
+    "random": Work("stateless uniform, 16 Mi elements", bytes=1.0 * ELEMENTS * F32),
+    "fft": Work("FFT, 1024 of 1024", bytes=2.0 * 1024 * 1024 * 2 * F32),
+    "cholesky": Work("Cholesky, 64 of 64 x 64", flops=64 * 64**3 / 3.0),
+    "adam": Work("ResourceApplyAdam, 4 Mi weights", bytes=7.0 * (1 << 22) * F32),
+}
+WORK |= FAMILIES
+
 # The same cases in anvil_bench.
 MICRO = {
     **{name: f"gemm/{n}/f32" for name, n in MATRICES.items()},
