@@ -2,10 +2,16 @@
 
     python tools/sanitizers.py FOLDER     judge the reports that a run left in FOLDER
 
-Libraries that are not ours, TensorFlow, Mesa and LLVM among them, are not instrumented.  ThreadSanitizer does not see how
-their locks order their threads and reports races inside them; LeakSanitizer finds what they never free.  So a race, a
-leak or a lock order counts when the code that made an access (or allocated, or locked) is ours; every other kind of
-report, a bad access or undefined behaviour, always counts.
+Libraries that are not ours, TensorFlow, Mesa and LLVM among them, are not instrumented: of what they do only memcpy, free
+and the like are seen, and hardly any of the locks that order it; LeakSanitizer finds what they never free.  So
+
+- a race counts when the code that made both accesses is ours.  With one access in a library, whether its locks order the
+  two cannot be told; memory that we use after they gave it back is AddressSanitizer's to find.  An access whose stack
+  is lost may be ours.
+- a leak, a lock order or a thread left behind counts when the code that allocated, locked or started it is ours.
+- every other report, a bad access or undefined behaviour, counts wherever it is.
+
+What TensorFlow orders between two accesses of ours is told to ThreadSanitizer in src/tf/handover.h.
 """
 
 import re
@@ -17,10 +23,13 @@ ROOT = Path(__file__).resolve().parent.parent
 OURS = re.compile(r"libtensorflow_anvil\.so|\b(base|drv|ops)_test\b|[ /](src|tests)/[\w/]+\.(cc|h):\d+")
 # Frames of the runtime, the standard library and GoogleTest: it is their caller that counts.
 TRANSPARENT = re.compile(r"libsanitizer|lib[atl]san\.so|libubsan\.so|/include/c\+\+/|testing::internal|libstdc\+\+")
-BLOCK = re.compile(r"^ *\S.*:$")  # "  Write of size 8 at 0x... by thread T1:", "Direct leak of 8 byte(s) ... from:"
-BESIDE = re.compile(r" *(Location|Thread T|Mutex M\d+ (acquired|created)|As if synchronized)")  # not accesses
+# What a stack stands under: "  Write of size 8 at 0x... by thread T1:", "Direct leak of 8 byte(s) ... from:", "WARNING: ...".
+TITLE = re.compile(r"^ *\S.*:$|^WARNING: ")
+ACCESS = re.compile(r" *(Previous )?(atomic )?(read|write) of size \d+ at ", re.I)
+ACTOR = re.compile(r"(?! *(Location|Thread T\d+ .*created|Mutex M\d+ .*created))")  # who allocated or locked
 FRAME = re.compile(r"^ +#\d+ ")
-CONDITIONAL = re.compile(r"data race|leak|lock-order-inversion|destroy of a locked mutex|signal-unsafe|thread leak")
+RACE = re.compile(r"WARNING: ThreadSanitizer: data race")
+CONDITIONAL = re.compile(r"leak|lock-order-inversion|destroy of a locked mutex|signal-unsafe")
 
 
 def environment(logs: Path, leaks: bool) -> dict[str, str]:
@@ -32,7 +41,7 @@ def environment(logs: Path, leaks: bool) -> dict[str, str]:
         "ASAN_OPTIONS": f"{path}:detect_leaks={int(leaks)}",
         "LSAN_OPTIONS": "exitcode=0",
         "UBSAN_OPTIONS": f"{path}:print_stacktrace=1",
-        "TSAN_OPTIONS": f"{path}:exitcode=0:history_size=4:suppressions={ROOT / 'tests' / 'tsan.supp'}",
+        "TSAN_OPTIONS": f"{path}:exitcode=0:history_size=7:suppressions={ROOT / 'tests' / 'tsan.supp'}",
     }
 
 
@@ -42,23 +51,31 @@ def reports(folder: Path) -> list[str]:
     return [part for part in parts if re.search(r"WARNING: \w+San|ERROR: (?!Leak)\w+San|leak of|runtime error:", part)]
 
 
-def made_by_us(report: str) -> bool:
-    """Is the first frame that is not transparent, in any of the report's stacks, ours?"""
-    searching = False
+def ours(report: str, title: re.Pattern) -> list[bool | None]:
+    """Of each stack under a title of this kind: is its first frame that is not transparent ours?  None if it is lost."""
+    found, searching = [], False
     for line in report.splitlines():
-        if BLOCK.match(line) and not FRAME.match(line):
-            searching = not BESIDE.match(line)
+        if TITLE.match(line) and not FRAME.match(line):
+            searching = bool(title.match(line))
+            found += [None] * searching
         elif searching and FRAME.match(line) and not TRANSPARENT.search(line):
-            if OURS.search(line):
-                return True
+            found[-1] = bool(OURS.search(line))
             searching = False
-    return False
+    return found
+
+
+def counts(report: str) -> bool:
+    if RACE.search(report):
+        return False not in ours(report, ACCESS)
+    if CONDITIONAL.search(report):
+        return True in ours(report, TITLE if "thread leak" in report else ACTOR)
+    return True
 
 
 def counted(folder: Path) -> list[str]:
     """The reports that count; prints how many there were."""
     found = reports(folder)
-    count = [report for report in found if not CONDITIONAL.search(report) or made_by_us(report)]
+    count = [report for report in found if counts(report)]
     for report in count[:10]:
         print(report)
     print(f"{folder.parent.name}: {len(found)} reports, {len(count)} of them count", flush=True)

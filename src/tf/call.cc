@@ -2,6 +2,7 @@
 
 #include "base/checked_shape.h"
 #include "tf/guard.h"
+#include "tf/handover.h"
 #include "tf/types.h"
 
 namespace anvil::tf {
@@ -26,11 +27,18 @@ TfCall::~TfCall() {
   for (TF_Tensor* t : more_held_) TF_DeleteTensor(t);
 }
 
+ops::Tensor TfCall::handed(ops::Tensor t) {
+  if constexpr (tsan::kOn)
+    if (on_host_) turns_.emplace_front(t.data, bytes_of(t.type, t.shape));
+  return t;
+}
+
 SP_Stream_st& TfCall::handle() {
   if (!handle_) {
     const Status status;
     handle_ = TF_GetStream(context_, status.out());
     status.check();
+    const Use use(handle_);
   }
   return *handle_;
 }
@@ -51,7 +59,7 @@ ops::Tensor TfCall::input(int i) {
   TF_GetInput(context_, i, &t, status.out());
   status.check();
   const TensorPtr owned(t);
-  return view(t);
+  return handed(view(t));
 }
 
 ops::Tensor TfCall::output(int i, DType type, const Shape& shape) {
@@ -60,7 +68,7 @@ ops::Tensor TfCall::output(int i, DType type, const Shape& shape) {
   const TensorPtr t(TF_AllocateOutput(context_, i, to_tf(type), shape.data(), static_cast<int>(shape.size()),
                                       bytes_of(type, shape), status.out()));
   check_allocation(status, bytes_of(type, shape));
-  return {shape, type, TF_TensorData(t.get())};
+  return handed({shape, type, TF_TensorData(t.get())});
 }
 
 ops::Tensor TfCall::output_reusing(int i, std::initializer_list<int> inputs, DType type, const Shape& shape) {
@@ -70,7 +78,7 @@ ops::Tensor TfCall::output_reusing(int i, std::initializer_list<int> inputs, DTy
   const TensorPtr t(TF_ForwardInputOrAllocateOutput(context_, inputs.begin(), static_cast<int>(inputs.size()), i,
                                                     shape.data(), static_cast<int>(shape.size()), &used, status.out()));
   check_allocation(status, bytes_of(type, shape));
-  return {shape, type, TF_TensorData(t.get())};
+  return handed({shape, type, TF_TensorData(t.get())});
 }
 
 void TfCall::output_alias(int i, int input, const Shape& shape) {

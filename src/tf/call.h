@@ -1,6 +1,7 @@
 // One call of an op by TensorFlow, as ops::Call wants it.
 #pragma once
 #include <array>
+#include <forward_list>
 #include <utility>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "tensorflow/c/kernels.h"
 #include "tf/device.h"
 #include "tf/guard.h"
+#include "tf/handover.h"
 #include "tf/owners.h"
 
 namespace anvil::tf {
@@ -18,6 +20,7 @@ namespace anvil::tf {
 class TfCall final : public ops::Call {
  public:
   explicit TfCall(TF_OpKernelContext* context) : context_(context) {}
+  TfCall(TF_OpKernelContext* context, const ops::OpSpec& op) : context_(context), on_host_(!op.host.empty()) {}
   ~TfCall() override;
   TfCall(const TfCall&) = delete;
   TfCall& operator=(const TfCall&) = delete;
@@ -38,7 +41,11 @@ class TfCall final : public ops::Call {
   SP_Stream_st& handle();
   // Carries a failed allocation of `bytes` upward, with what the user can do about it.
   void check_allocation(const Status& status, uint64_t bytes);
+  // What the op is given: it may be in host memory, which the op touches itself.
+  ops::Tensor handed(ops::Tensor t);
   TF_OpKernelContext* context_;
+  bool on_host_ = false;  // some of the op's tensors are
+  std::forward_list<Turn> turns_;
   SP_Stream_st* handle_ = nullptr;
   std::vector<std::pair<int, ops::Tensor>> lent_;
   // Scratch tensors, returned to TensorFlow's allocator when the call ends.  Few ops need more than a handful.

@@ -9,13 +9,18 @@
 #include "base/log.h"
 #include "tf/device.h"
 #include "tf/guard.h"
+#include "tf/handover.h"
 #include "tf/platform.h"
 
 namespace anvil::tf {
 namespace {
 
 Gpu& gpu_of(const SP_Device* device) { return *static_cast<Gpu*>(device->device_handle); }
-Stream& stream_of(SP_Stream stream) { return *stream->stream; }
+const std::shared_ptr<Stream>& owner_of(SP_Stream stream) {
+  const Use use(stream);
+  return stream->stream;
+}
+Stream& stream_of(SP_Stream stream) { return *owner_of(stream); }
 
 // ---- memory ----
 
@@ -67,9 +72,15 @@ TF_Bool memory_usage(const SP_Device* device, int64_t* free, int64_t* total) {
 // ---- streams ----
 
 void create_stream(const SP_Device* device, SP_Stream* stream, TF_Status* status) {
-  guard(status, [&] { *stream = new SP_Stream_st{&gpu_of(device), gpu_of(device).make_stream()}; });
+  guard(status, [&] {
+    *stream = new SP_Stream_st{&gpu_of(device), gpu_of(device).make_stream()};
+    made(*stream);
+  });
 }
-void destroy_stream(const SP_Device*, SP_Stream stream) { delete stream; }
+void destroy_stream(const SP_Device*, SP_Stream stream) {
+  gone(stream);
+  delete stream;
+}
 
 void create_stream_dependency(const SP_Device*, SP_Stream dependent, SP_Stream other, TF_Status* status) {
   guard(status, [&] { stream_of(dependent).wait(stream_of(other).flush()); });
@@ -82,22 +93,36 @@ void stream_status(const SP_Device*, SP_Stream, TF_Status* status) { TF_SetStatu
 // ---- events ----
 
 void create_event(const SP_Device*, SP_Event* event, TF_Status* status) {
-  guard(status, [&] { *event = new SP_Event_st; });
+  guard(status, [&] {
+    *event = new SP_Event_st;
+    made(*event);
+  });
 }
-void destroy_event(const SP_Device*, SP_Event event) { delete event; }
+void destroy_event(const SP_Device*, SP_Event event) {
+  gone(event);
+  delete event;
+}
 
 // Never SE_EVENT_ERROR: TensorFlow answers that with an abort.
 SE_EventStatus event_status(const SP_Device*, SP_Event event) {
+  const Use use(event);
   const auto [stream, value] = event->moment();
-  return !stream || stream->reached(value) ? SE_EVENT_COMPLETE : SE_EVENT_PENDING;
+  if (stream && !stream->reached(value)) return SE_EVENT_PENDING;
+  told_done();
+  return SE_EVENT_COMPLETE;
 }
 
 void record_event(const SP_Device*, SP_Stream stream, SP_Event event, TF_Status* status) {
-  guard(status, [&] { event->record(stream->stream, stream_of(stream).flush().value); });
+  guard(status, [&] {
+    const Use use(event);
+    const uint64_t value = stream_of(stream).flush().value;
+    event->record(owner_of(stream), value);
+  });
 }
 
 void wait_for_event(const SP_Device* const, SP_Stream stream, SP_Event event, TF_Status* const status) {
   guard(status, [&] {
+    const Use use(event);
     const auto [on, value] = event->moment();
     if (on) stream_of(stream).wait({on.get(), value});
   });
@@ -105,8 +130,10 @@ void wait_for_event(const SP_Device* const, SP_Stream stream, SP_Event event, TF
 
 void block_host_for_event(const SP_Device*, SP_Event event, TF_Status* status) {
   guard(status, [&] {
+    const Use use(event);
     const auto [stream, value] = event->moment();
     if (stream && !stream->reached(value)) stream->sync(value, WaitFor::host);
+    told_done();
   });
 }
 
@@ -118,7 +145,7 @@ void create_timer(const SP_Device*, SP_Timer* timer, TF_Status* status) {
 void destroy_timer(const SP_Device*, SP_Timer timer) { delete timer; }
 
 void start_timer(const SP_Device*, SP_Stream stream, SP_Timer timer, TF_Status* status) {
-  guard(status, [&] { *timer = {stream->stream, stream_of(stream).mark(), 0, false}; });
+  guard(status, [&] { *timer = {owner_of(stream), stream_of(stream).mark(), 0, false}; });
 }
 void stop_timer(const SP_Device*, SP_Stream stream, SP_Timer timer, TF_Status* status) {
   guard(status, [&] {
@@ -138,11 +165,17 @@ uint64_t timer_nanoseconds(SP_Timer timer) {
 
 void copy_to_host(const SP_Device*, SP_Stream stream, void* to, const SP_DeviceMemoryBase* from, uint64_t size,
                   TF_Status* status) {
-  guard(status, [&] { stream_of(stream).download(to, from->opaque, size); });
+  guard(status, [&] {
+    const Turn target(to, size), source(from->opaque, size);
+    stream_of(stream).download(to, from->opaque, size);
+  });
 }
 void copy_to_device(const SP_Device*, SP_Stream stream, SP_DeviceMemoryBase* to, const void* from, uint64_t size,
                     TF_Status* status) {
-  guard(status, [&] { stream_of(stream).upload(to->opaque, from, size); });
+  guard(status, [&] {
+    const Turn target(to->opaque, size), source(from, size);
+    stream_of(stream).upload(to->opaque, from, size);
+  });
 }
 void copy_on_device(const SP_Device*, SP_Stream stream, SP_DeviceMemoryBase* to, const SP_DeviceMemoryBase* from,
                     uint64_t size, TF_Status* status) {
@@ -159,14 +192,17 @@ void copy_and_wait(const SP_Device* device, WaitFor why, TF_Status* status, Copy
     for (size_t i = 1; i < streams.size(); ++i) streams[0]->wait(streams[i]->flush());
     copy(*streams[0]);
     streams[0]->sync(streams[0]->flush().value, why);
+    told_done();
   });
 }
 void sync_copy_to_host(const SP_Device* device, void* to, const SP_DeviceMemoryBase* from, uint64_t size,
                        TF_Status* status) {
+  const Turn target(to, size), source(from->opaque, size);
   copy_and_wait(device, WaitFor::script_read, status, [&](Stream& s) { s.download(to, from->opaque, size); });
 }
 void sync_copy_to_device(const SP_Device* device, SP_DeviceMemoryBase* to, const void* from, uint64_t size,
                          TF_Status* status) {
+  const Turn target(to->opaque, size), source(from, size);
   copy_and_wait(device, WaitFor::host, status, [&](Stream& s) { s.upload(to->opaque, from, size); });
 }
 void sync_copy_on_device(const SP_Device* device, SP_DeviceMemoryBase* to, const SP_DeviceMemoryBase* from,
@@ -178,11 +214,15 @@ void block_host_until_done(const SP_Device*, SP_Stream stream, TF_Status* status
   guard(status, [&] {
     const uint64_t value = stream_of(stream).flush().value;
     if (!stream_of(stream).reached(value)) stream_of(stream).sync(value, WaitFor::host);
+    told_done();
   });
 }
 // TensorFlow calls this when the script reads a value, or asks for it outright.
 void synchronize_all(const SP_Device* device, TF_Status* status) {
-  guard(status, [&] { gpu_of(device).sync_all(WaitFor::script_read); });
+  guard(status, [&] {
+    gpu_of(device).sync_all(WaitFor::script_read);
+    told_done();
+  });
 }
 
 // ---- fills ----
@@ -242,6 +282,7 @@ class Callbacks {
           return false;
         }
         Status status;
+        told_done();
         job.function(job.argument, status.out());
         return true;
       });
@@ -259,7 +300,7 @@ class Callbacks {
 TF_Bool host_callback(const SP_Device*, SP_Stream stream, SE_StatusCallbackFn function, void* argument) {
   static Callbacks& callbacks = *new Callbacks;
   try {
-    callbacks.add({stream->stream, stream_of(stream).flush().value, function, argument});
+    callbacks.add({owner_of(stream), stream_of(stream).flush().value, function, argument});
     return true;
   } catch (const std::exception& error) {
     log(LogKind::error, str("a host callback was refused: ", error.what()));

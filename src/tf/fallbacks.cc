@@ -13,6 +13,7 @@
 #include "tensorflow/c/tf_datatype.h"
 #include "tf/call.h"
 #include "tf/guard.h"
+#include "tf/handover.h"
 #include "tf/installation.h"
 
 namespace anvil::tf {
@@ -155,13 +156,18 @@ void ran_by_proxy(const anvil_node* node) {
 
 void copy_to_host(TF_OpKernelContext* context, const anvil_buffer* from, const anvil_buffer* to, TF_Status* status) {
   guard(status, [&] {
+    const Turn target(to->data, to->bytes), source(from->data, from->bytes);
     Stream& stream = TfCall(context).stream();
     stream.download(to->data, from->data, from->bytes);
     stream.sync(stream.flush().value, WaitFor::host);
+    told_done();
   });
 }
 void copy_to_device(TF_OpKernelContext* context, const anvil_buffer* from, const anvil_buffer* to, TF_Status* status) {
-  guard(status, [&] { TfCall(context).stream().upload(to->data, from->data, from->bytes); });
+  guard(status, [&] {
+    const Turn target(to->data, to->bytes), source(from->data, from->bytes);
+    TfCall(context).stream().upload(to->data, from->data, from->bytes);
+  });
 }
 
 }  // namespace

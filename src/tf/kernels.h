@@ -8,6 +8,7 @@
 #include "drv/driver.h"
 #include "ops/op.h"
 #include "tensorflow/c/kernels.h"
+#include "tf/handover.h"
 
 namespace anvil::tf {
 
@@ -44,7 +45,9 @@ void compute_guarded(TF_OpKernelContext* context, Body&& body) noexcept {
 template <class Body>
 void* create_guarded(TF_OpKernelConstruction* construction, Body&& body) noexcept {
   try {
-    return std::forward<Body>(body)();
+    void* kernel = std::forward<Body>(body)();
+    made(kernel);
+    return kernel;
   } catch (const std::exception& error) {
     fail_kernel(construction, error);
     return nullptr;

@@ -11,6 +11,7 @@
 #include "tf/attributes.h"
 #include "tf/call.h"
 #include "tf/guard.h"
+#include "tf/handover.h"
 #include "tf/installation.h"
 #include "tf/kernels.h"
 #include "tf/types.h"
@@ -32,14 +33,18 @@ void* create(const OpSpec& op, TF_OpKernelConstruction* construction) {
 
 void compute(void* kernel, TF_OpKernelContext* context) {
   compute_guarded(context, [&] {
+    const Use use(kernel);
     const auto& k = *static_cast<const Kernel*>(kernel);
     if (!k.op.variables.empty()) return run_on_variables(context, k.op, k.state.get());
-    TfCall call(context);
+    TfCall call(context, k.op);
     k.op.run(call, k.op, k.state.get());
   });
 }
 
-void destroy(void* kernel) { delete static_cast<Kernel*>(kernel); }
+void destroy(void* kernel) {
+  gone(kernel);
+  delete static_cast<Kernel*>(kernel);
+}
 
 // TensorFlow's create callback carries no data of ours, so every row of the catalogue has a function of its own: slot
 // N's function makes kernels of row N.  compute() and destroy() need none, they get the kernel.

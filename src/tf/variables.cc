@@ -13,6 +13,7 @@
 #include "tf/attributes.h"
 #include "tf/call.h"
 #include "tf/guard.h"
+#include "tf/handover.h"
 #include "tf/installation.h"
 #include "tf/kernels.h"
 #include "tf/types.h"
@@ -174,11 +175,15 @@ void with_status(TF_OpKernelContext* context, Body body) {
 
 void compute_assign(void* kernel, TF_OpKernelContext* context) {
   with_status(context, [&](TF_Status* status) {
+    const Use use(kernel);
     const auto& k = *static_cast<const Assign*>(kernel);
     assign(context, k.type, k.validate_shape, status);
   });
 }
-void destroy_assign(void* kernel) { delete static_cast<Assign*>(kernel); }
+void destroy_assign(void* kernel) {
+  gone(kernel);
+  delete static_cast<Assign*>(kernel);
+}
 
 template <Update which>
 void compute_update(void*, TF_OpKernelContext* context) {
@@ -196,7 +201,7 @@ struct RowCall {
 int32_t run_row(void* closure, const anvil_buffer* variables) {
   auto& c = *static_cast<RowCall*>(closure);
   try {
-    TfCall call(c.context);
+    TfCall call(c.context, c.row);
     for (size_t i = 0; i < c.row.variables.size(); ++i) call.lend(c.row.variables[i], tensor_of(variables[i]));
     c.row.run(call, c.row, c.state);
     return 1;

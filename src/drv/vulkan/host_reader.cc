@@ -58,9 +58,8 @@ void HostReader::finish(Job& job) noexcept {
     if (context_.sticky.set()) give_up(job.reads);
     for (const HostRead& r : job.reads) std::memcpy(r.to, r.from, r.bytes);
   }
-  const VkSemaphoreSignalInfo info{VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO, nullptr, timeline_.host(), job.value};
-  const VkResult r = context_.vk.vkSignalSemaphore(context_.device, &info);
-  if (r != VK_SUCCESS) context_.sticky.raise(to_error(r, "signalling a finished read"));
+  if (const VkResult r = timeline_.signal_host(job.value); r != VK_SUCCESS)
+    context_.sticky.raise(to_error(r, "signalling a finished read"));
 }
 
 }  // namespace anvil::vulkan

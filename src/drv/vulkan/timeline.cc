@@ -53,6 +53,12 @@ uint64_t Timeline::counter(VkSemaphore s) const {
   return value;
 }
 
+VkResult Timeline::signal_host(uint64_t value) {
+  tsan::release(this);
+  const VkSemaphoreSignalInfo info{VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO, nullptr, host_, value};
+  return context_.vk.vkSignalSemaphore(context_.device, &info);
+}
+
 void Timeline::touch(std::span<const Range> ranges) {
   std::lock_guard hold(lock_);
   for (const Range& r : ranges)

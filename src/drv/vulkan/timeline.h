@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "base/tsan.h"
 #include "drv/hazards.h"
 #include "drv/vulkan/context.h"
 
@@ -39,8 +40,14 @@ class Timeline : public std::enable_shared_from_this<Timeline> {
 
   VkSemaphore gpu() const { return gpu_; }
   VkSemaphore host() const { return host_; }
+  // Lets the host semaphore reach `value`.
+  VkResult signal_host(uint64_t value);
   uint64_t gpu_done() const { return counter(gpu_); }
-  uint64_t host_done() const { return counter(host_); }
+  uint64_t host_done() const {
+    const uint64_t value = counter(host_);
+    tsan::acquire(this);
+    return value;
+  }
 
   // -- by the stream that owns it --
   // Notes that the open batch touches `ranges`.
