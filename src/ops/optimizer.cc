@@ -110,6 +110,8 @@ Inputs sorted(Call& call, const Rule& rule) {
   return in;
 }
 
+constexpr int64_t kRun = 4;  // elements of a thread of the dense kernel (kernels/optimizer.slang)
+
 struct DenseParams {
   uint32_t count, flags, states, scalars;
 };
@@ -133,7 +135,7 @@ void run_dense(Call& call, const Rule& rule, uint32_t flags) {
   static_assert(kMostSlots == 3 && kMostScalars == 6);
   const auto scalar = [&](size_t i) { return read_or_null(in.scalars, i); };
   call.stream().launch(
-      call.kernel(kernel_name(rule, var.type)), Grid::line(div_up(var.size(), kMapGroup)),
+      call.kernel(kernel_name(rule, var.type)), Grid::line(div_up(var.size(), kMapGroup * kRun)),
       {write(var), write_or_null(in.states, 1), write_or_null(in.states, 2), write_or_null(in.states, 3), read(in.grad),
        scalar(0), scalar(1), scalar(2), scalar(3), scalar(4), scalar(5)},
       DenseParams{static_cast<uint32_t>(var.size()), rule.flags | flags, static_cast<uint32_t>(in.states.size()),
