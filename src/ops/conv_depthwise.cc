@@ -1,4 +1,5 @@
-// DepthwiseConv2dNative and its gradients: one thread a result.  Filters are (rows, columns, channels, multiplier).
+// DepthwiseConv2dNative and its gradients: one thread a result, or eight bytes of channels.  Filters are (rows,
+// columns, channels, multiplier).
 #include <algorithm>
 
 #include "base/log.h"
@@ -7,7 +8,8 @@
 namespace anvil::ops {
 namespace {
 
-constexpr uint32_t kGroup = 64;  // as in conv_depthwise.slang
+constexpr uint32_t kGroup = 64;   // as in conv_depthwise.slang
+constexpr uint64_t kColumns = 4;  // of a thread of the wide kernels
 
 std::string variant(const char* entry, DType t) { return str("conv_depthwise/", entry, "<", slang_name(t), ">"); }
 
@@ -25,12 +27,33 @@ ConvShape depthwise_shape(const ConvAttrs& c, DType t, const Shape& input, const
   return s;
 }
 
-void launch(Call& call, const char* entry, const ConvShape& s, const Tensor& a, const Tensor& b, const Tensor& c) {
-  if (c.size() == 0) return;
+// Can a thread take eight bytes of channels at once?
+bool is_wide(const ConvAttrs& attrs, const ConvShape& s, std::initializer_list<Tensor> tensors) {
+  const bool aligned =
+      std::ranges::all_of(tensors, [](const Tensor& t) { return reinterpret_cast<uintptr_t>(t.data) % 8 == 0; });
+  return attrs.channel_axis() == 3 && s.outputs == 1 && s.channels * size_of(s.type) % 8 == 0 && aligned;
+}
+uint64_t words_of(const ConvShape& s) { return s.channels * size_of(s.type) / 8; }
+
+void log_plan(const std::string& entry, const ConvShape& s, bool wide) {
   if (log_wanted(LogKind::plan))
-    log_once(LogKind::plan, str(entry, " ", facts(s.type).tensorflow, " ", s.text(), ": one thread a result"));
-  const Params params{conv_geometry(s, 0), static_cast<uint32_t>(c.size())};
-  call.stream().launch(call.kernel(variant(entry, s.type)), Grid::line(div_up(params.count, kGroup)),
+    log_once(LogKind::plan, str(entry, " ", facts(s.type).tensorflow, " ", s.text(), ": one thread ",
+                                wide ? "8 bytes of channels" : "a result"));
+}
+
+// c has the shape of the results: lines of `width` pixels.
+void launch(Call& call, const ConvAttrs& attrs, std::string entry, const ConvShape& s, const Tensor& a, const Tensor& b,
+            const Tensor& c) {
+  if (c.size() == 0) return;
+  const bool wide = is_wide(attrs, s, {a, b, c});
+  log_plan(entry, s, wide);
+  uint64_t threads = static_cast<uint64_t>(c.size());
+  if (wide) {
+    entry += "_wide";
+    threads = static_cast<uint64_t>(c.shape[0] * c.shape[1]) * div_up(c.shape[2], kColumns) * words_of(s);
+  }
+  const Params params{conv_geometry(s, 0), static_cast<uint32_t>(threads)};
+  call.stream().launch(call.kernel(variant(entry.c_str(), s.type)), Grid::line(div_up(threads, kGroup)),
                        {read(a), read(b), write(c)}, params);
 }
 
@@ -45,7 +68,7 @@ void run_forward(Call& call, const OpSpec&, const State* state) {
   const ConvShape s = depthwise_shape(attrs, x.type, x.shape, w.shape);
   Shape out = output_shape(s);
   out[attrs.channel_axis()] = depth * w.shape[3];
-  launch(call, "depthwise", s, x, w, call.output(0, x.type, out));
+  launch(call, attrs, "depthwise", s, x, w, call.output(0, x.type, out));
 }
 
 void check(const std::string& label, const ConvAttrs& c, const Shape& input, const Shape& filter,
@@ -74,7 +97,7 @@ void run_input_gradient(Call& call, const OpSpec&, const State* state) {
   check("DepthwiseConv2DBackpropInput", attrs, input, w.shape, dy.shape);
   const Tensor dx = call.output(0, dy.type, input);
   if (dy.size() == 0 || w.size() == 0) return call.stream().fill(dx.data, 0, 1, dx.bytes());
-  launch(call, "depthwise_input_gradient", depthwise_shape(attrs, dy.type, input, w.shape), dy, w, dx);
+  launch(call, attrs, "depthwise_input_gradient", depthwise_shape(attrs, dy.type, input, w.shape), dy, w, dx);
 }
 
 void run_filter_gradient(Call& call, const OpSpec&, const State* state) {
@@ -94,9 +117,13 @@ void run_filter_gradient(Call& call, const OpSpec&, const State* state) {
   const uint64_t slice = div_up(pixels, wanted);
   const auto slices = static_cast<uint32_t>(div_up(pixels, slice));
   const Tensor partial = call.scratch(DType::f32, {slices, dw.size()});
-  const Params params{conv_geometry(s, slice), static_cast<uint32_t>(count)};
-  call.stream().launch(call.kernel(variant("depthwise_filter_gradient", s.type)),
-                       Grid{static_cast<uint32_t>(div_up(count, kGroup)), slices, 1},
+  const bool wide = is_wide(attrs, s, {x, dy});
+  log_plan("depthwise_filter_gradient", s, wide);
+  const uint64_t threads = wide ? count / s.channels * words_of(s) : count;
+  const Params params{conv_geometry(s, slice), static_cast<uint32_t>(threads)};
+  const char* entry = wide ? "depthwise_filter_gradient_wide" : "depthwise_filter_gradient";
+  call.stream().launch(call.kernel(variant(entry, s.type)),
+                       Grid{static_cast<uint32_t>(div_up(threads, kGroup)), slices, 1},
                        {read(x), read(dy), write(partial)}, params);
   sum_slices(call, partial, dw, count, slices);
 }
@@ -104,6 +131,7 @@ void run_filter_gradient(Call& call, const OpSpec&, const State* state) {
 void variants(const OpSpec& op, std::vector<std::string>& names) {
   for (const DType t : op.types) {
     names.push_back(variant(op.kernel.c_str(), t));
+    names.push_back(variant((op.kernel + "_wide").c_str(), t));
     if (op.run == run_filter_gradient) names.push_back(sum_slices_variant(t));
   }
 }

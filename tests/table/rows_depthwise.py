@@ -16,6 +16,9 @@ SIZES = [
     (2, 6, 6, 3, 3, 3, 1, (2, 2), (1, 1), [(1, 0), (0, 1)]),
     (3, 4, 4, 2, 1, 1, 4, (1, 1), (1, 1), "VALID"),
     (1, 3, 3, 2, 5, 5, 1, (1, 1), (1, 1), "SAME"),
+    (2, 9, 11, 8, 3, 3, 1, (1, 1), (1, 1), "SAME"),  # channels in words of eight bytes from here on
+    (1, 10, 13, 4, 5, 3, 1, (2, 2), (1, 1), "SAME"),
+    (2, 8, 6, 12, 3, 3, 1, (1, 1), (2, 2), "VALID"),
 ]
 FILTER, INPUT = "DepthwiseConv2dNativeBackpropFilter", "DepthwiseConv2dNativeBackpropInput"
 
