@@ -20,9 +20,7 @@ extern "C" [[gnu::visibility("default")]] void TF_InitGraph(TP_OptimizerRegistra
   configs = {TP_OPTIMIZER_CONFIGS_STRUCT_SIZE};
   if (identity().serves) {
     configs.layout_optimizer = TF_TriState_Off;  // stay NHWC: transposing costs as much as the convolution it serves
-    // src/ops/fused.cc has what it makes, but for the layer and instance normalizations that it makes for oneDNN
-    // without asking which device they are for: no GPU has kernels for those.
-    configs.remapping = uses_onednn() ? TF_TriState_Off : TF_TriState_On;
+    configs.remapping = TF_TriState_On;          // src/ops/fused.cc and layer_norm.cc have what it makes
   }
   TP_Optimizer& optimizer = *params->optimizer;
   optimizer = {TP_OPTIMIZER_STRUCT_SIZE};

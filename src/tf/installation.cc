@@ -115,11 +115,6 @@ void* find_in_tensorflow(const char* name) {
   return nullptr;
 }
 
-bool uses_onednn() {
-  constexpr const char* kAsk = "_ZN10tensorflow12IsMKLEnabledEv";
-  return !find_in_tensorflow(kAsk) || build_flag(kAsk);
-}
-
 const std::string& tensorflow_version() {
   static const std::string version = [] {
     const auto ask = reinterpret_cast<const char* (*)()>(find_in_tensorflow("TF_Version"));

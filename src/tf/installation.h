@@ -34,10 +34,6 @@ const std::string& shim_problem();
 // A function of TensorFlow's libraries that not every version exports; nullptr if this one does not.
 void* find_in_tensorflow(const char* name);
 
-// Does TensorFlow compute with oneDNN on the CPU?  Its remapper then makes ops of oneDNN's in graphs of any device.
-// True if this version does not tell.
-bool uses_onednn();
-
 // Why no device can be offered inside this TensorFlow, in one sentence with what to do; empty if nothing is in the way.
 std::string obstacle();
 

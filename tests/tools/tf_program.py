@@ -172,23 +172,45 @@ def concurrent():
         return {"torn": torn, "final": float(v.numpy()[0])}
 
 
-def normalizations():
-    """Graphs that TensorFlow's remapper makes ops of oneDNN's of, where oneDNN is on."""
+def joined():
+    """Graphs that TensorFlow's remapper joins ops in: how far from the CPU's values, and which ops it made."""
+    from tensorflow.python.eager import context
+
     rng = np.random.default_rng(3)
     scale, offset = rng.uniform(0.5, 1, 16).astype("f"), rng.uniform(-1, 1, 16).astype("f")
+    filters = rng.uniform(-1, 1, (3, 3, 16, 16)).astype("f")
 
     def normalized(x, axes):
         mean, variance = tf.nn.moments(x, axes, keepdims=True)
-        return tf.nn.relu(tf.nn.batch_normalization(x, mean, variance, offset, scale, 1e-3))
+        return tf.nn.batch_normalization(x, mean, variance, offset, scale, 1e-3)
 
+    def batch(x):
+        y, *_ = tf.compat.v1.nn.fused_batch_norm(x, scale, offset, offset, scale, epsilon=1e-3, is_training=False)
+        return tf.nn.relu(y)
+
+    graphs = {
+        "instance": lambda x: normalized(x, [1, 2]),
+        "instance and relu": lambda x: tf.nn.relu(normalized(x, [1, 2])),
+        "instance and leaky relu": lambda x: tf.nn.leaky_relu(normalized(x, [1, 2]), 0.3),
+        "layer": lambda x: normalized(tf.reshape(x, [10, 5, 16]), [2]),
+        "batch": batch,
+        "convolution": lambda x: tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, filters, 1, "SAME"), offset)),
+        "product": lambda x: tf.nn.gelu(tf.nn.bias_add(tf.matmul(tf.reshape(x, [50, 16]), filters[0, 0]), offset)),
+        "swish": lambda x: x * tf.nn.sigmoid(x),
+        "mish": lambda x: x * tf.nn.tanh(tf.nn.softplus(x)),
+    }
     out = {}
-    for name, shape, axes in (("instance", (2, 5, 5, 16), [1, 2]), ("layer", (4, 6, 16), [2])):
-        x = rng.uniform(-1, 1, shape).astype("f")
-        values = []
-        for device in ("GPU:0", "CPU:0"):
-            with tf.device(device):
-                values.append(tf.function(normalized)(tf.constant(x), axes).numpy())
-        out[name] = float(np.abs(values[0] - values[1]).max())
+    for name, graph in graphs.items():
+        x = tf.constant(rng.uniform(-1, 1, (2, 5, 5, 16)).astype("f"))
+        with tf.device("CPU:0"):
+            want = graph(x).numpy()
+        with tf.device("GPU:0"):
+            context.context().enable_graph_collection()
+            got = tf.function(graph)(x).numpy()
+            parts = context.context().export_run_metadata().partition_graphs
+            context.context().disable_graph_collection()
+        made = {node.op for part in parts for node in part.node if node.op.startswith(("_Fused", "_Mkl"))}
+        out[name] = [float(np.abs(got - want).max()), sorted(made)]
     return out
 
 
