@@ -4,6 +4,7 @@ import engine
 import numpy as np
 import pytest
 import recurrent
+import rows_block_rnn
 import rows_rnn
 import tensorflow as tf
 from row import FLOATS, finfo, numpy_type
@@ -157,3 +158,12 @@ def test_an_empty_sequence_keeps_its_state():
     assert y.shape == (0, 2, 10)
     np.testing.assert_array_equal(h.numpy(), case.args["input_h"])
     np.testing.assert_array_equal(c.numpy(), case.args["input_c"])
+
+
+@pytest.mark.parametrize("used", [4, -1])
+@pytest.mark.parametrize("op", ["BlockLSTM", "BlockLSTMV2"])
+def test_more_steps_than_there_are(op, used):
+    """The CPU's kernel ends the process; ours refuses."""
+    args = rows_block_rnn.whole_args(np.random.default_rng(1), "float32", (3, 2, 3, 4, used))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="seq_len_max must be between 0 and 3"):
+        engine.call(op, {k: engine.to_tensor(v) for k, v in args.items()}, {}, engine.DEVICE.name)
