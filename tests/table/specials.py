@@ -26,7 +26,8 @@ def compare_special(row, key, case, got, want, exact):
 
 def agree(row, name, g, w):
     """Equal, or near: what is finite is measured by test_values, here the kinds of numbers count."""
-    near = np.abs(g - w) <= 64 * float(finfo(name).eps) * np.abs(w) + 4 * float(finfo(name).tiny)
+    least = max(row.tol(name).abs, 4 * float(finfo(name).tiny))
+    near = np.abs(g - w) <= 64 * float(finfo(name).eps) * np.abs(w) + least
     top = float(finfo(name).max)
     edge = (np.abs(w) > top * 0.98) & (np.abs(g) > top * 0.98) & (np.sign(g) == np.sign(w))
     ok = (np.isnan(g) & np.isnan(w)) | (g == w) | near | edge
