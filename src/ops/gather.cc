@@ -64,18 +64,22 @@ void gather(Call& call, const OpSpec& op, int64_t axis, int64_t batch) {
   if (y.size() == 0) return;
   require_indexable(op.name, x);
   require_indexable(op.name, y);
-  const int64_t outer = product(begin + batch, begin + axis), inner = product(begin + axis + 1, x.shape.end());
+  const int64_t outer = product(begin + batch, begin + axis);
   const int64_t per_batch = product(indices.shape.begin() + batch, indices.shape.end());
-  const GatherParams params{static_cast<uint32_t>(y.size()),
-                            static_cast<uint32_t>(x.shape[axis]),
-                            static_cast<uint32_t>(inner),
-                            static_cast<uint32_t>(per_batch),
-                            static_cast<uint32_t>(outer),
-                            Quotient(inner),
-                            Quotient(per_batch),
-                            Quotient(outer)};
-  call.stream().launch(call.kernel(name(size_of(x.type), size_of(indices.type))),
-                       Grid::line(div_up(y.size(), kMapGroup)), {read(x), read(indices), write(y)}, params);
+  int64_t inner = product(begin + axis + 1, x.shape.end()), moves = y.size();
+  // Neighbouring elements of a slice move as one where addresses allow.
+  size_t bytes = size_of(x.type);
+  const uintptr_t addresses = reinterpret_cast<uintptr_t>(x.data) | reinterpret_cast<uintptr_t>(y.data);
+  for (; bytes < 8 && inner % 2 == 0 && addresses % (2 * bytes) == 0; bytes *= 2) {
+    inner /= 2;
+    moves /= 2;
+  }
+  const GatherParams params{static_cast<uint32_t>(moves), static_cast<uint32_t>(x.shape[axis]),
+                            static_cast<uint32_t>(inner), static_cast<uint32_t>(per_batch),
+                            static_cast<uint32_t>(outer), Quotient(inner),
+                            Quotient(per_batch),          Quotient(outer)};
+  call.stream().launch(call.kernel(name(bytes, size_of(indices.type))), Grid::line(div_up(moves, kMapGroup)),
+                       {read(x), read(indices), write(y)}, params);
 }
 
 void run_v2(Call& call, const OpSpec& op, const State* state) {
