@@ -2,10 +2,16 @@
 find_package(GTest REQUIRED)
 include(GoogleTest)
 
+set(other_driver metal)  # whose tests are left out
+if(ANVIL_APPLE_RIG)
+  set(other_driver vulkan)
+endif()
+
 # anvil_test(NAME FOLDER SHARDS OBJECTS...).  Every test is a process of its own, except under the sanitizers, where a
 # process takes seconds to start: there SHARDS processes have a share of the tests each.
 function(anvil_test name folder shards)
   file(GLOB sources CONFIGURE_DEPENDS tests/${folder}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "/${other_driver}_[a-z]+\\.cc$")
   if(NOT sources)
     return()
   endif()
@@ -33,6 +39,14 @@ function(anvil_test name folder shards)
   endforeach()
 endfunction()
 
+if(ANVIL_APPLE_RIG)
+  anvil_test(drv_test drv 6 $<TARGET_OBJECTS:anvil_record> $<TARGET_OBJECTS:anvil_metal> $<TARGET_OBJECTS:apple_rig>)
+  anvil_test(apple_test apple/tests 1 $<TARGET_OBJECTS:anvil_metal> $<TARGET_OBJECTS:apple_rig>)
+  target_include_directories(apple_test_cases SYSTEM PRIVATE tests/apple/include ${METAL_CPP_FOLDER}/metal_cpp)
+  target_compile_options(apple_test_cases PRIVATE -fblocks)
+  set_target_properties(drv_test apple_test PROPERTIES ENABLE_EXPORTS ON)  # kernels call into the rig
+  return()
+endif()
 anvil_test(base_test base 1)
 anvil_test(drv_test drv 6 $<TARGET_OBJECTS:anvil_record> $<TARGET_OBJECTS:anvil_vulkan>)
 # An op runs on its caller's thread alone: races are looked for in the driver's tests and in training.

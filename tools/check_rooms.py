@@ -28,12 +28,12 @@ class Room:
 # The C++ standard library is free to all.  The longest matching folder decides.
 ROOMS = {
     "src/base": Room(("base/",)),
-    "src/drv": Room(("base/", "drv/"), ("zlib.h", "fcntl.h", "unistd.h", "sys/", "dlfcn.h")),
+    "src/drv": Room(("base/", "drv/"), ("zlib.h", "fcntl.h", "unistd.h", "sys/", "dlfcn.h", "pthread.h")),
     "src/drv/record": Room(("base/", "drv/"), ("sys/", "unistd.h")),
     "src/drv/vulkan": Room(
-        ("base/", "drv/"), ("volk.h", "vulkan/", "zlib.h", "sys/", "unistd.h", "fcntl.h", "dlfcn.h", "pthread.h")
+        ("base/", "drv/"), ("volk.h", "vulkan/", "zlib.h", "sys/", "unistd.h", "fcntl.h", "dlfcn.h")
     ),
-    "src/drv/metal": Room(("base/", "drv/"), ("Metal/", "Foundation/", "QuartzCore/", "sys/", "unistd.h", "dlfcn.h")),
+    "src/drv/metal": Room(("base/", "drv/"), ("Metal/", "Foundation/", "metal_stdlib", "sys/", "unistd.h")),
     "src/ops": Room(("base/", "drv/driver.h", "ops/")),
     "src/select": Room(("base/", "drv/driver.h", "ops/", "select/")),
     "src/telemetry": Room(("base/", "telemetry/"), ("sys/", "unistd.h", "fcntl.h", "dlfcn.h")),

@@ -73,6 +73,8 @@ def stages(quick: bool) -> list[Stage]:
         pytest("tools", *tools, quick=True),
         pytest("table", "-n", JOBS, "--dist", "worksteal", "tests/table"),
         pytest("train", "tests/train"),
+        build("metal-build", "metal", needs=("build",)),
+        ctest("metal", "metal", needs=("metal-build",)),
         *sanitized("asan"),
         *sanitized("tsan"),
     ]

@@ -13,6 +13,7 @@ packages=(
   vulkan-validationlayers  # the tests run under them
   spirv-tools              # spirv-val
   zlib1g-dev               # the kernel pack is compressed
+  clang-19                 # the Metal driver's tests: blocks, and kernels in Metal's language
   libgtest-dev libgmock-dev libbenchmark-dev
 )
 

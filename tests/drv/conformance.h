@@ -12,6 +12,7 @@
 
 #include "base/counters.h"
 #include "drv/driver.h"
+#include "drv/pack.h"
 
 namespace anvil::conformance {
 
@@ -25,12 +26,16 @@ struct Driver {
   std::string name;
   bool runs_kernels;  // the recording driver only writes launches down
   bool guarded;       // its addresses are inaccessible to the host
+  bool waits;         // each piece of work is done before the call returns (ANVIL_SAFE)
   std::function<std::unique_ptr<Device>(const Opening&)> open;
 };
 std::ostream& operator<<(std::ostream& out, const Driver& d);
 
-// Every driver that offers a device on this machine.
+// Every driver that offers a device on this machine: the recording one, and those of the build (vulkan_drivers.cc or
+// metal_drivers.cc).
 const std::vector<Driver>& drivers();
+std::vector<Driver> gpu_drivers();
+const Pack& conformance_pack();
 
 using Words = std::vector<uint32_t>;
 using Bytes = std::vector<uint8_t>;

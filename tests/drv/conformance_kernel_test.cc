@@ -138,7 +138,7 @@ TEST_P(RunningKernels, TakeLargeParameterBlocksByPointer) {
   args.push_back({y, 4 * kN, Access::write});
   uint32_t sum = 0;
   for (uint32_t k = 0; k < kInputs; ++k) sum += k * k;
-  const uint32_t launches = GetParam().name == "vulkan_safe" ? 50 : kLaunches;
+  const uint32_t launches = GetParam().waits ? 50 : kLaunches;
   for (uint32_t i = 0; i < launches; ++i) {
     p.term = i;
     stream->launch(device->kernel("conformance/sum_many"), Grid::line(div_up(kN, 64)), args,

@@ -1,10 +1,5 @@
 #include "drv/vulkan/context.h"
 
-#include <pthread.h>
-
-#include "base/counters.h"
-#include "base/log.h"
-
 namespace anvil::vulkan {
 namespace {
 
@@ -26,41 +21,7 @@ void choose(Features& f, const Adapter& a) {
   f.matrix.cooperativeMatrixRobustBufferAccess = VK_FALSE;
 }
 
-constexpr const char* kForked =
-    "the GPU cannot be used in a process forked from one that has used it; start the process anew, e.g. with the start "
-    "method \"spawn\" of multiprocessing, or fork before the first use of TensorFlow";
-
-std::atomic<bool> is_fork{false};
-
-void watch_for_forks() {
-  static const int once = pthread_atfork(nullptr, nullptr, [] { is_fork.store(true, std::memory_order_relaxed); });
-  check(once == 0 ? VK_SUCCESS : VK_ERROR_OUT_OF_HOST_MEMORY, "watching for forks");
-}
-
 }  // namespace
-
-bool forked() { return is_fork.load(std::memory_order_relaxed); }
-
-void Sticky::raise(const Error& error) {
-  {
-    std::lock_guard hold(lock_);
-    if (set()) return;
-    error_ = error;
-    set_.store(true, std::memory_order_release);
-  }
-  add(Counter::device_errors);
-  log(LogKind::error, error.what());
-}
-void Sticky::throw_it() const {
-  if (forked()) fail(Code::unavailable, kForked);
-  std::lock_guard hold(lock_);
-  throw error_;
-}
-std::string Sticky::message() const {
-  if (forked()) return kForked;
-  std::lock_guard hold(lock_);
-  return set() ? error_.what() : "";
-}
 
 Context::Context(Adapter a, Config c) : adapter(std::move(a)), config(std::move(c)), faults(config.options.fault) {
   watch_for_forks();

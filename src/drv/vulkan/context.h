@@ -1,38 +1,16 @@
 // What all parts of one open device share.
 #pragma once
-#include <atomic>
 #include <mutex>
 #include <string>
 
 #include "drv/faults.h"
 #include "drv/pack.h"
+#include "drv/sticky.h"
 #include "drv/vulkan/adapter.h"
 #include "drv/vulkan/device.h"
 #include "drv/vulkan/vk.h"
 
 namespace anvil::vulkan {
-
-// Is this a process forked from the one that opened the device?  GPU drivers do not work there: the threads and the
-// queues are the parent's, and whoever waits for them waits for ever.
-bool forked();
-
-// The first fault found after the fact.  It stays: every later call reports it.  In a forked process it is set, too.
-class Sticky {
- public:
-  bool set() const { return set_.load(std::memory_order_acquire) || forked(); }
-  void check() const {
-    if (set()) [[unlikely]]
-      throw_it();
-  }
-  void raise(const Error& error);  // the first one counts; logged
-  std::string message() const;
-
- private:
-  [[noreturn]] void throw_it() const;
-  std::atomic<bool> set_{false};
-  mutable std::mutex lock_;
-  Error error_{Code::internal, ""};
-};
 
 // A queue is used by several streams; Vulkan wants calls on it one at a time.
 struct Queue {

@@ -1,11 +1,10 @@
 #include "drv/vulkan/device.h"
 
 #include <algorithm>
-#include <cctype>
-#include <charconv>
 
 #include "base/counters.h"
 #include "base/log.h"
+#include "drv/choice.h"
 #include "drv/vulkan/context.h"
 #include "drv/vulkan/instance.h"
 #include "drv/vulkan/memory.h"
@@ -79,51 +78,13 @@ void VulkanDevice::free(void* address) {
   memory_.reap();
 }
 
-std::string lower(std::string s) {
-  std::transform(s.begin(), s.end(), s.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return s;
-}
-
-// Does a word of ANVIL_DEVICE name device `index` of the usable ones?
-bool names(const std::string& word, size_t index, const Caps& caps) {
-  size_t number = 0;
-  const auto end = word.data() + word.size();
-  if (std::from_chars(word.data(), end, number) == std::from_chars_result{end, std::errc{}}) return number == index;
-  return lower(caps.name).find(lower(word)) != std::string::npos;
-}
-
-// The devices that ANVIL_DEVICE names, in its order and each once; all of them if it is empty.  What it names in vain
-// is added to `why` in one sentence, which says what there is.
+// The devices that ANVIL_DEVICE names; what it names in vain is added to `why`.
 std::vector<Adapter> chosen(const std::string& wish, const std::vector<Adapter>& usable, std::string& why) {
-  const std::vector<std::string> words = words_of(wish);
-  if (words.empty()) return usable;
-  std::vector<size_t> order;
-  std::string vain;
-  for (const std::string& word : words) {
-    bool found = false;
-    for (size_t i = 0; i < usable.size(); ++i) {
-      if (!names(word, i, usable[i].caps)) continue;
-      found = true;
-      if (std::find(order.begin(), order.end(), i) == order.end()) order.push_back(i);
-    }
-    if (!found) vain += str(vain.empty() ? "\"" : ", \"", word, "\"");
-  }
-  if (!vain.empty() && !usable.empty()) {
-    std::string there;
-    for (size_t i = 0; i < usable.size(); ++i) there += str(i ? ", " : "", i, ": ", usable[i].caps.name);
-    why += str(why.empty() ? "" : "; ", "ANVIL_DEVICE: ", vain, " names none of the Vulkan devices (", there, ")");
-  }
+  std::vector<std::string> names;
+  for (const Adapter& a : usable) names.push_back(a.caps.name);
   std::vector<Adapter> out;
-  for (const size_t i : order) out.push_back(usable[i]);
+  for (const size_t i : anvil::chosen(wish, names, "Vulkan", why)) out.push_back(usable[i]);
   return out;
-}
-
-void plan_as(const std::string& kind, Caps& caps) {
-  if (kind.empty()) return;
-  if (kind == "discrete") caps.kind = DeviceKind::discrete;
-  else if (kind == "integrated") caps.kind = DeviceKind::integrated;
-  else if (kind == "cpu") caps.kind = DeviceKind::cpu;
-  else log_once(LogKind::warn, str("ANVIL_PLAN_AS=", kind, " is ignored: expected discrete, integrated or cpu"));
 }
 
 // Usable devices, best first; what was passed over is explained in `notes`.

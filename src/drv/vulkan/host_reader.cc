@@ -1,14 +1,8 @@
 #include "drv/vulkan/host_reader.h"
 
-#include <cstring>
 #include <limits>
 
 namespace anvil::vulkan {
-
-void give_up(std::vector<HostRead>& reads) {
-  for (const HostRead& r : reads) std::memset(r.to, 0xff, r.bytes);
-  reads.clear();
-}
 
 HostReader::~HostReader() {
   if (!thread_.joinable()) return;
@@ -56,7 +50,7 @@ void HostReader::finish(Job& job) noexcept {
   {
     std::lock_guard hold(reading_);
     if (context_.sticky.set()) give_up(job.reads);
-    for (const HostRead& r : job.reads) std::memcpy(r.to, r.from, r.bytes);
+    read_now(job.reads);
   }
   if (const VkResult r = timeline_.signal_host(job.value); r != VK_SUCCESS)
     context_.sticky.raise(to_error(r, "signalling a finished read"));

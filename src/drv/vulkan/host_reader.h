@@ -8,19 +8,10 @@
 #include <thread>
 #include <vector>
 
+#include "drv/host_read.h"
 #include "drv/vulkan/timeline.h"
 
 namespace anvil::vulkan {
-
-struct HostRead {
-  void* to = nullptr;
-  const std::byte* from = nullptr;  // mapped device memory or staging
-  uint64_t bytes = 0;
-};
-
-// Fills what will not be read with bytes of 0xFF, NaN in every float type and -1 in the integers, so that nobody takes
-// for a result what happened to be there; and forgets it.
-void give_up(std::vector<HostRead>& reads);
 
 class HostReader {
  public:

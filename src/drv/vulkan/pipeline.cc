@@ -1,9 +1,6 @@
 #include "drv/vulkan/pipeline.h"
 
-#include <chrono>
 #include <cstring>
-
-#include "base/counters.h"
 
 namespace anvil::vulkan {
 namespace {
@@ -21,11 +18,6 @@ std::string entry_point(const KernelCode& code, const std::string& kernel) {
       return {text, end ? static_cast<size_t>(static_cast<const char*>(end) - text) : most};
     }
   fail(Code::internal, "kernel ", kernel, " has no entry point");
-}
-
-uint64_t nanoseconds_since(std::chrono::steady_clock::time_point t) {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - t).count());
 }
 
 void check_fits(const Caps& caps, const KernelCode& code, const std::string& name) {
@@ -62,37 +54,13 @@ Pipeline::Pipeline(Context& context, std::string name, const KernelCode& code, V
 
 Pipeline::~Pipeline() { context_.vk.vkDestroyPipeline(context_.device, handle_, nullptr); }
 
-Pipelines::Slot& Pipelines::slot(std::string_view name) {
-  {
-    std::shared_lock hold(lock_);
-    if (const auto it = slots_.find(name); it != slots_.end()) [[likely]]
-      return *it->second;
-  }
-  std::unique_lock hold(lock_);
-  auto& s = slots_[std::string(name)];
-  if (!s) s = std::make_unique<Slot>();
-  return *s;
-}
-
 const Pipeline& Pipelines::get(std::string_view name) {
-  Slot& s = slot(name);
-  if (const Pipeline* p = s.ready.load(std::memory_order_acquire)) [[likely]]
-    return *p;
-  return build(s, name);
-}
-
-const Pipeline& Pipelines::build(Slot& s, std::string_view name) {
-  std::lock_guard hold(s.building);
-  if (!s.made) {
-    const auto start = std::chrono::steady_clock::now();
-    const KernelCode code = context_.pack_for(name).load(name, PackTarget::spirv);
-    s.made = std::make_unique<Pipeline>(context_, std::string(name), code, cache_.handle());
-    s.ready.store(s.made.get(), std::memory_order_release);
-    add(Counter::kernels_built);
-    add(Counter::kernel_build_ns, nanoseconds_since(start));
+  return table_.get(name, [&](std::string_view wanted) {
+    const KernelCode code = context_.pack_for(wanted).load(wanted, PackTarget::spirv);
+    auto made = std::make_unique<Pipeline>(context_, std::string(wanted), code, cache_.handle());
     cache_.touched();
-  }
-  return *s.made;
+    return made;
+  });
 }
 
 }  // namespace anvil::vulkan

@@ -3,13 +3,12 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <unordered_map>
 
 #include "drv/driver.h"
+#include "drv/kernel_table.h"
 #include "drv/vulkan/context.h"
 
 namespace anvil::vulkan {
@@ -59,7 +58,7 @@ class PipelineCache {
   std::thread saver_;  // started by the first touched()
 };
 
-// Thread-safe.  A kernel is built once even if several threads ask for it at the same time; others go on meanwhile.
+// Thread-safe.
 class Pipelines {
  public:
   explicit Pipelines(Context& context) : context_(context), cache_(context) {}
@@ -67,22 +66,9 @@ class Pipelines {
   PipelineCache& cache() { return cache_; }
 
  private:
-  struct Slot {
-    std::mutex building;
-    std::unique_ptr<Pipeline> made;  // set once, under `building`
-    std::atomic<const Pipeline*> ready{nullptr};
-  };
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
-  };
-  Slot& slot(std::string_view name);
-  const Pipeline& build(Slot& slot, std::string_view name);
-
   Context& context_;
   PipelineCache cache_;
-  std::shared_mutex lock_;
-  std::unordered_map<std::string, std::unique_ptr<Slot>, Hash, std::equal_to<>> slots_;
+  KernelTable<Pipeline> table_;
 };
 
 }  // namespace anvil::vulkan
