@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
-PARTS = ("shim.cc", "variables.cc", "xla.cc", "placement.cc", "proxy.cc")
+PARTS = ("shim.cc", "variables.cc", "xla.cc", "placement.cc", "proxy.cc", "lists.cc")
 
 
 class BuildError(RuntimeError):
@@ -86,6 +86,7 @@ def build(tensorflow: Path, out: Path) -> Path:
             compiler(),
             *("-std=c++17", "-O2", "-DNDEBUG", "-shared", "-fPIC", "-fvisibility=hidden", "-w"),
             *("-D_GLIBCXX_USE_CXX11_ABI=1", "-DEIGEN_MAX_ALIGN_BYTES=64"),  # as TensorFlow's wheels are built
+            "-DEIGEN_USE_THREADS=",  # its list kernels need it, in every header that comes before them too
             f'-DANVIL_SHIM_TENSORFLOW="{version}"',
             *("-I", str(source), "-isystem", str(tensorflow / "include")),
             *("-isystem", str(tensorflow / "include" / "external" / "farmhash_archive" / "src")),

@@ -1,4 +1,4 @@
-// AssignVariableOp, AssignAddVariableOp and AssignSubVariableOp.
+// AssignVariableOp, AssignAddVariableOp and AssignSubVariableOp, and the arithmetic on what is inside of variants.
 //
 // TensorFlow has kernels of its own for every device, but they compute on the host: right for host memory, a race or a
 // crash for device memory.  Ours compute with the catalogue's AddV2 and Sub, on a call whose output is the variable's
@@ -80,12 +80,21 @@ void record_update(TF_OpKernelContext* context, int32_t op, const anvil_buffer* 
   guard(status, [&] {
     const Tensor result = tensor_of(*to);
     const OpSpec* row = row_for(static_cast<Update>(op), result.type);
-    require(row != nullptr, Code::unimplemented, "variables of type ", facts(result.type).tensorflow,
-            " cannot be updated on this device; create them under tf.device(\"CPU\")");
+    require(row != nullptr, Code::unimplemented, "values of type ", facts(result.type).tensorflow,
+            " cannot be updated or added on this device; keep them under tf.device(\"CPU\")");
     TfCall outer(context);
     UpdateCall call(outer, tensor_of(*old), tensor_of(*value), result);
     row->run(call, *row, nullptr);
   });
+}
+
+void record_zero(TF_OpKernelContext* context, const anvil_buffer* to, TF_Status* status) {
+  guard(status, [&] { TfCall(context).stream().fill(to->data, 0, 1, to->bytes); });
+}
+
+void record_sum(TF_OpKernelContext* context, const anvil_buffer* a, const anvil_buffer* b, const anvil_buffer* to,
+                TF_Status* status) {
+  record_update(context, static_cast<int32_t>(Update::add), a, b, to, status);
 }
 
 // ---- without a shim: the functions that TensorFlow exports, which pass tensors that the callee owns ----
@@ -243,6 +252,11 @@ void register_variable_kernels(const std::vector<const Caps*>&) {
     register_kernel("AssignAddVariableOp", types, {"resource"}, nullptr, compute_update<Update::add>, nullptr);
     register_kernel("AssignSubVariableOp", types, {"resource"}, nullptr, compute_update<Update::subtract>, nullptr);
   }
+}
+
+void register_variant_kernels() {
+  static const anvil_variant_calls calls = {record_zero, record_sum};
+  if (const anvil_shim_api* api = shim()) api->register_variants(identity().device_type.c_str(), &calls);
 }
 
 }  // namespace anvil::tf

@@ -116,6 +116,56 @@ def tensor_array():
 
 
 @feature
+def arrays_of_bools_and_complex_numbers():
+    """Lists of types for which TensorFlow has no list kernels that serve every device."""
+    x = tf.constant(X)
+    results = []
+    for values in (x > 0, tf.complex(x, x[::-1])):
+        a = tf.TensorArray(values.dtype, size=3, dynamic_size=True, clear_after_read=False, element_shape=[6])
+        a = a.write(0, values[2]).write(2, values[0]).write(3, values[1])  # element 1 stays unwritten: zeros
+        b = tf.TensorArray(values.dtype, 4).unstack(values)
+        c = tf.TensorArray(values.dtype, 2, infer_shape=False).split(values, [1, 3])
+        d = tf.TensorArray(values.dtype, 4).scatter([2, 0, 3, 1], values)
+        results += [a.stack(), a.read(1), a.gather([3, 0]), b.concat(), b.read(2), c.read(1), d.stack()]
+    return results
+
+
+@feature(eager=False)
+def gradient_of_a_loop_that_keeps_bools_and_arrays():
+    """What its backward pass takes from the lists of what the forward pass met: masks, and the arrays themselves."""
+    x = tf.constant(X)
+
+    def turn(t, state, array):
+        lucky = tf.tanh(state) > 0.1
+        state = tf.where(lucky, state * 1.1, state - 0.2)
+        return t + 1, state, array.write(t, tf.reduce_sum(state * state, axis=1))
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        array = tf.TensorArray(tf.float32, 5, element_shape=[4])
+        _, state, array = tf.while_loop(lambda t, *_: t < 5, turn, (tf.constant(0), x, array))
+        y = tf.reduce_sum(array.stack() * tf.constant([[1.0], [2.0], [0.5], [-1.0], [3.0]])) + tf.reduce_sum(state)
+    return y, tape.gradient(y, x)
+
+
+@feature
+def zeros_and_sums_of_lists():
+    """Of lists of tensors, with an empty place, and of a list of lists."""
+    raw = tf.raw_ops
+    shape = tf.constant([6], tf.int32)
+    a = raw.TensorListFromTensor(tensor=tf.constant(X), element_shape=shape)
+    b = raw.TensorListReserve(element_shape=shape, num_elements=4, element_dtype=tf.float32)
+    b = raw.TensorListSetItem(input_handle=b, index=2, item=tf.constant(X[0]))
+    nested = raw.EmptyTensorList(element_shape=tf.constant([], tf.int32), max_num_elements=2, element_dtype=tf.variant)
+    nested = raw.TensorListPushBack(input_handle=nested, tensor=a)
+    both = tf.add_n([nested, tf.add_n([nested, nested])])
+    _, last = raw.TensorListPopBack(input_handle=both, element_shape=[], element_dtype=tf.variant)
+    _, zeros = raw.TensorListPopBack(input_handle=tf.zeros_like(nested), element_shape=[], element_dtype=tf.variant)
+    lists = (tf.zeros_like(a), tf.add_n([a, b, a]), last, zeros)
+    return [raw.TensorListStack(input_handle=v, element_shape=shape, element_dtype=tf.float32) for v in lists]
+
+
+@feature
 def ragged():
     values = tf.constant(X.ravel()[:10])
     r = tf.RaggedTensor.from_row_lengths(values, tf.constant([3, 0, 4, 1, 2], tf.int64))

@@ -47,3 +47,9 @@ def results(environment):
 def test_feature(results, name):
     wrong = {way: text for way, text in results[name]["ways"].items() if text}
     assert not wrong, wrong
+
+
+# Variants have no kernels by the catalogue, so that nothing else would notice these on the CPU.
+@pytest.mark.parametrize("name", ["gradient_of_a_loop_that_keeps_bools_and_arrays", "zeros_and_sums_of_lists"])
+def test_variants_stay_on_the_device(results, name):
+    assert results[name]["fallbacks"] == {}

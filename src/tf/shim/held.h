@@ -21,6 +21,15 @@ inline void set(TF_Status* status, const absl::Status& s) {
   TF_SetStatus(status, static_cast<TF_Code>(s.code()), std::string(s.message()).c_str());
 }
 
+// A status that the plug-in's functions report in.
+struct CallStatus {
+  TF_Status* status = TF_NewStatus();
+  ~CallStatus() { TF_DeleteStatus(status); }
+  absl::Status take() const {
+    return absl::Status(static_cast<absl::StatusCode>(TF_GetCode(status)), TF_Message(status));
+  }
+};
+
 // A tensor as the plug-in sees it.
 struct Buffer {
   explicit Buffer(const tensorflow::Tensor& t) : shape(t.shape().dim_sizes()) {

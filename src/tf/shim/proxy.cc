@@ -71,18 +71,9 @@ class HostSide final : public DeviceBase {
   DeviceBase* device_;
 };
 
-// A status that the copies report in.
-struct CopyStatus {
-  TF_Status* status = TF_NewStatus();
-  ~CopyStatus() { TF_DeleteStatus(status); }
-  absl::Status take() const {
-    return absl::Status(static_cast<absl::StatusCode>(TF_GetCode(status)), TF_Message(status));
-  }
-};
-
 absl::Status copy_between(OpKernelContext* context, anvil_copy copy, const Tensor& from, const Tensor& to) {
   if (from.TotalBytes() == 0) return absl::OkStatus();
-  const CopyStatus status;
+  const CallStatus status;
   const Buffer source(from), target(to);
   copy(handle_of(context), &source.view, &target.view, status.status);
   return status.take();

@@ -6,6 +6,7 @@
 extern "C" __attribute__((visibility("default"))) const anvil_shim_api* anvil_shim(void) {
   using namespace anvil::shim;
   static const anvil_shim_api api = {ANVIL_SHIM_REVISION, ANVIL_SHIM_TENSORFLOW, assign,           update,
-                                     with_variables,      decline_xla,           watch_placements, offer_proxies};
+                                     with_variables,      decline_xla,           watch_placements, offer_proxies,
+                                     register_variants};
   return &api;
 }

@@ -18,7 +18,7 @@ typedef struct TF_OpKernelContext TF_OpKernelContext;
 extern "C" {
 #endif
 
-enum { ANVIL_SHIM_REVISION = 3 };
+enum { ANVIL_SHIM_REVISION = 4 };
 
 /* A tensor's buffer; `type` is a TF_DataType.  Borrowed for the length of the call. */
 typedef struct anvil_buffer {
@@ -71,6 +71,14 @@ typedef struct anvil_proxy_calls {
   anvil_copy to_device;
 } anvil_proxy_calls;
 
+/* What kernels for variants do with the tensors inside, which are in device memory: both record it on the kernel's
+   stream. */
+typedef struct anvil_variant_calls {
+  void (*zero)(TF_OpKernelContext* context, const anvil_buffer* to, TF_Status* status);
+  void (*add)(TF_OpKernelContext* context, const anvil_buffer* a, const anvil_buffer* b, const anvil_buffer* to,
+              TF_Status* status);
+} anvil_variant_calls;
+
 typedef struct anvil_shim_api {
   uint32_t revision;
   const char* tensorflow; /* the version it was built for, e.g. "2.21.0" */
@@ -101,6 +109,10 @@ typedef struct anvil_shim_api {
      is free to run on the CPU is still placed there.  Returns how many ops have one.  To be called once, after all
      other kernels are registered. */
   int32_t (*offer_proxies)(const char* device_type, const anvil_proxy_calls* calls);
+
+  /* Registers kernels for devices of this type that work on variants: lists of the types that TensorFlow's CUDA build
+     has and its own kernels for any device lack, and zeros and sums of variants.  To be called once. */
+  void (*register_variants)(const char* device_type, const anvil_variant_calls* calls);
 } anvil_shim_api;
 
 /* The only function that a shim exports. */
