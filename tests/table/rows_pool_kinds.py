@@ -123,6 +123,56 @@ def argmax_reference(a, attr):
 
 add(Row("MaxPoolWithArgmax", FLOATS, argmax_cases, argmax_reference, tol=float_tol(0, 0)))
 
+
+def with_places(op):
+    """The gradients take the places that the forward pass kept."""
+
+    def cases(dtype, rng):
+        for case in argmax_cases(dtype, rng):
+            x = case.args["input"]
+            best, places = argmax_reference({"input": x.astype(np.float64)}, case.attrs)
+            given = values(rng, best.shape if op == "MaxPoolGradWithArgmax" else x.shape, dtype)
+            # The second gradient has no kernel on the CPU.
+            yield Case(
+                case.label, {"input": x, "grad": given, "argmax": places}, case.attrs, op == "MaxPoolGradWithArgmax"
+            )
+
+    return cases
+
+
+def flat_places(a, attr):
+    places = a["argmax"].astype(np.int64)
+    if not attr["include_batch_in_index"]:
+        places = places + (np.arange(len(places)) * a["input"][0].size).reshape(-1, 1, 1, 1)
+    return places
+
+
+def argmax_gradient(a, attr):
+    dx = np.zeros(a["input"].size)
+    np.add.at(dx, flat_places(a, attr).ravel(), a["grad"].ravel())
+    return dx.reshape(a["input"].shape)
+
+
+add(
+    Row(
+        "MaxPoolGradWithArgmax",
+        FLOATS,
+        with_places("MaxPoolGradWithArgmax"),
+        argmax_gradient,
+        tol=sum_tol(4),
+        scale=lambda a, at: argmax_gradient(a | {"grad": np.abs(a["grad"])}, at),
+    )
+)
+add(
+    Row(
+        "MaxPoolGradGradWithArgmax",
+        FLOATS,
+        with_places("MaxPoolGradGradWithArgmax"),
+        lambda a, at: a["grad"].ravel()[flat_places(a, at)],
+        tol=float_tol(0, 0),
+    )
+)
+
 # n, d, h, w, c, window, strides, padding
 VOLUMES = [
     (1, 4, 4, 4, 1, (2, 2, 2), (2, 2, 2), "VALID"),
