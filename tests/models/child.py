@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 KEPT = ROOT / "build" / "models-cpu"
 PACKAGES = ROOT / ".cache" / "models"  # what some models need, without its dependencies: make models installs it
-MODULES = ("applications", "language", "vision", "loops", "legacy")
+MODULES = ("language", "vision", "loops", "legacy", "applications")  # the big ones last
 
 
 def zoo_of() -> list[zoo.Model]:
@@ -61,18 +61,27 @@ def last_words(stderr: str) -> str:
     return (lines or stderr.splitlines() or [""])[-1][:600]
 
 
-def run(model: zoo.Model, variants: list[dict], gpu: bool, limit: float) -> dict[str, dict]:
-    """Each variant's result by its JSON.  A process that dies takes the variant it was at; another does the rest."""
-    done: dict[str, dict] = {}
-    if missing_package(model):
-        return {json.dumps(v): {"error": f"{PACKAGES}/{model.package} is not installed"} for v in variants}
-    while left := [v for v in variants if json.dumps(v) not in done]:
-        spec = {"model": model.name, "modules": [model.train], "variants": left}
+Job = tuple[zoo.Model, dict]  # a model and one of its variants
+
+
+def key(job: Job) -> tuple[str, str]:
+    model, variant = job
+    return model.name, json.dumps(variant)
+
+
+def run(jobs: list[Job], gpu: bool, limit: float) -> dict[tuple[str, str], dict]:
+    """The jobs' results; all in one process.  One that dies takes the job it was at; another does the rest."""
+    done: dict[tuple[str, str], dict] = {}
+    if package := next((m.package for m, _ in jobs if missing_package(m)), ""):
+        return {key(job): {"error": f"{PACKAGES}/{package} is not installed"} for job in jobs}
+    while left := [job for job in jobs if key(job) not in done]:
+        wanted = [{"model": m.name, **variant} for m, variant in left]
+        spec = {"modules": sorted({m.train for m, _ in left}), "jobs": wanted}
         command = [sys.executable, str(HERE / "worker.py"), json.dumps(spec)]
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             try:
                 status = subprocess.run(
-                    command, env=environment(gpu, model), stdout=out, stderr=err, timeout=limit * len(left)
+                    command, env=environment(gpu, left[0][0]), stdout=out, stderr=err, timeout=limit * len(left)
                 ).returncode
                 how = f"ended with status {status}" if status >= 0 else f"killed by signal {-status}"
             except subprocess.TimeoutExpired:
@@ -81,11 +90,11 @@ def run(model: zoo.Model, variants: list[dict], gpu: bool, limit: float) -> dict
             err.seek(0)
             lines, stderr = out.read().splitlines(), err.read()
         results = [json.loads(line[7:]) for line in lines if line.startswith("RESULT ")]
-        for variant, result in zip(left, results, strict=False):
-            done[json.dumps(variant)] = result
+        for job, result in zip(left, results, strict=False):
+            done[key(job)] = result
         if len(results) < len(left):
             died = {"error": f"{how}: {last_words(stderr)}", "words": stderr[-3000:]}
-            done[json.dumps(left[len(results)])] = died
+            done[key(left[len(results)])] = died
     return done
 
 
@@ -99,23 +108,22 @@ def kept_at(model: zoo.Model, variant: dict) -> Path:
     return KEPT / f"{model.name.replace(' ', '-')}-{h.hexdigest()[:16]}.json"
 
 
-def on_cpu(model: zoo.Model, variants: list[dict], limit: float, fresh: bool) -> dict[str, dict]:
-    """By the variant's JSON."""
+def on_cpu(jobs: list[Job], limit: float, fresh: bool) -> dict[tuple[str, str], dict]:
     found, wanted = {}, []
-    for v in variants:
-        path = kept_at(model, v)
+    for job in jobs:
+        path = kept_at(*job)
         if path.is_file() and not fresh:
-            found[json.dumps(v)] = json.loads(path.read_text())
+            found[key(job)] = json.loads(path.read_text())
         else:
-            wanted.append(v)
-    results = run(model, wanted, gpu=False, limit=limit) if wanted else {}
+            wanted.append(job)
+    results = run(wanted, gpu=False, limit=limit) if wanted else {}
     KEPT.mkdir(parents=True, exist_ok=True)
-    for v in wanted:
-        result = found[json.dumps(v)] = results[json.dumps(v)]
+    for job in wanted:
+        result = found[key(job)] = results[key(job)]
         if "error" not in result:
-            kept_at(model, v).write_text(json.dumps(result))
+            kept_at(*job).write_text(json.dumps(result))
     return found
 
 
-def on_device(model: zoo.Model, variants: list[dict], limit: float) -> dict[str, dict]:
-    return run(model, variants, gpu=True, limit=limit)
+def on_device(jobs: list[Job], limit: float) -> dict[tuple[str, str], dict]:
+    return run(jobs, gpu=True, limit=limit)

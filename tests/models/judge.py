@@ -1,11 +1,11 @@
-"""Whether a run on the device agrees with the CPU's, and the table of all."""
+"""Whether a run on the device agrees with the CPU's."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from rich.table import Table
+import tolerances
 
 
 def judged(model, variant: dict, got: dict, want: dict) -> dict:
@@ -25,9 +25,10 @@ def judged(model, variant: dict, got: dict, want: dict) -> dict:
     a, b = np.array(got["prediction"]), np.array(want["prediction"])
     prediction_error = relative(a, b, float(np.max(np.abs(b), initial=0)) or 1.0) if same else math.nan
     why = []
-    if loss_error > model.loss[precision]:
+    loss_limit, prediction_limit = tolerances.of(model.name, precision)
+    if loss_error > loss_limit:
         why.append(f"losses differ by {loss_error:.1e}: {shown(losses)}, the CPU's {shown(reference)}")
-    if same and prediction_error > model.prediction[precision]:
+    if same and prediction_error > prediction_limit:
         why.append(f"predictions differ by {prediction_error:.1e}")
     if got["errors"] or got["validation"]:
         why.append(f"{got['errors']} errors, {got['validation']} validation messages")
@@ -57,38 +58,3 @@ def relative(a: np.ndarray, b: np.ndarray, scale: float) -> float:
 
 def shown(values: np.ndarray) -> str:
     return "[" + " ".join(f"{v:.5g}" for v in values[:4]) + (" …]" if values.size > 4 else "]")
-
-
-def show(rows: list[dict], console) -> None:
-    table = Table(title="Models on the device against the CPU", title_justify="left")
-    columns = ("model", "precision", "mode", "loss", "off by", "prediction off by", "launches", "submissions", "waits",
-               "to device", "to host", "ms", "CPU ms", "MiB", "on the CPU (nodes)")  # fmt: skip
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="right" if 3 <= i < len(columns) - 1 else "left")
-    for row in rows:
-        name = (row["model"], row["precision"], row["mode"])
-        if "per_step" not in row:
-            table.add_row(*name, "[red]failed[/]", *[""] * 10, row["why"][:60].replace("[", "("))
-            continue
-        step = row["per_step"]
-        off = [f"{row[k]:.0e}" if math.isfinite(row[k]) else "" for k in ("loss_error", "prediction_error")]
-        table.add_row(
-            *name,
-            " → ".join(f"{v:.3f}" for v in row["loss"]),
-            *(off if row["ok"] else [f"[red]{v}[/]" for v in off]),
-            f"{step['launches']:.0f}",
-            f"{step['submissions']:.1f}",
-            f"{step['waits']:.2g}",
-            size(step["bytes_to_device"]),
-            size(step["bytes_to_host"]),
-            f"{step['ms']:.0f}",
-            f"{row['cpu_ms']:.0f}",
-            f"{row['peak_bytes'] / 2**20:.0f}",
-            ", ".join(f"{op} ({n})" for op, n in row["fallbacks"].items()) or "none",
-        )
-    console.print(table)
-    console.print("Launches, submissions, waits, bytes and milliseconds are per training step, after the first.")
-
-
-def size(n: float) -> str:
-    return f"{n:.0f} B" if n < 10240 else f"{n / 1024:.0f} KiB"

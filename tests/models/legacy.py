@@ -1,6 +1,7 @@
 """Programs of earlier years: tf-keras, graphs with sessions, a frozen graph, a model that others saved."""
 
 import importlib.util
+import operator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ v1 = tf.compat.v1
 BATCH = 4
 
 
-def fit_legacy(job, make, x, y, optimizer):
+def fit_legacy(job, make, x, y, make_optimizer):
     """tf_keras' own loop, with its own losses, callbacks and policies."""
     import tf_keras
     from zoo import losses_callback
@@ -19,7 +20,7 @@ def fit_legacy(job, make, x, y, optimizer):
     tf_keras.utils.set_random_seed(7)
     tf_keras.mixed_precision.set_global_policy(job.precision)
     net = make(tf_keras.layers, tf_keras)
-    optimizer = getattr(tf_keras.optimizers.legacy, optimizer)()
+    optimizer = make_optimizer(tf_keras)
     if job.half:  # compile() would wrap it too, but for a scale of 2**15, with which the first steps overflow
         optimizer = tf_keras.mixed_precision.LossScaleOptimizer(optimizer, initial_scale=256)
     loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -29,13 +30,14 @@ def fit_legacy(job, make, x, y, optimizer):
     return net.predict(x[:BATCH], verbose=0)
 
 
-def add_convnet(optimizer, quick=False):
+def add_convnet(name, make_optimizer, quick=False):
     @model(
-        f"tf-keras convnet, {optimizer}",
+        f"tf-keras, {name}",
         package="tf_keras",
         quick=quick,
         modes=("graph", "eager") if quick else ("graph",),
         eager_draws=True,  # by tf_keras' Dropout
+        group="tf-keras optimizers",
     )
     def train(job):
         def make(layers, keras):
@@ -45,11 +47,38 @@ def add_convnet(optimizer, quick=False):
                 [layers.Input((12, 12, 3)), *body, layers.Dense(10), layers.Activation("linear", dtype="float32")]
             )
 
-        return fit_legacy(job, make, *images(2 * BATCH, 12), optimizer)
+        return fit_legacy(job, make, *images(2 * BATCH, 12), make_optimizer)
 
 
-for name in ("Adam", "SGD", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl"):
-    add_convnet(name, quick=name == "Adam")
+SETTINGS = {
+    "Adam": {},
+    "Adam, AMSGrad": {"amsgrad": True},
+    "SGD": {},
+    "SGD, momentum": {"momentum": 0.9},
+    "SGD, Nesterov": {"momentum": 0.9, "nesterov": True},
+    "RMSprop": {},
+    "RMSprop, centered": {"momentum": 0.5, "centered": True},
+    "Adagrad": {},
+    "Adadelta": {"learning_rate": 1.0},
+    "Adamax": {},
+    "Nadam": {},
+    "Ftrl": {"learning_rate": 0.01, "l1_regularization_strength": 1e-3, "l2_regularization_strength": 1e-3},
+}
+# The optimizers of Keras 2.11 and later, which have no kernels of their own; those before them are resource ops.
+ONLY_NEW = {"AdamW": {}, "Lion": {}, "Adafactor": {}}
+
+
+def add_optimizers():
+    def maker(module, name, settings):
+        return lambda keras: getattr(operator.attrgetter(module)(keras), name.split(",")[0])(**settings)
+
+    for name, settings in SETTINGS.items():
+        add_convnet(f"legacy {name}", maker("optimizers.legacy", name, settings), quick=name == "Adam")
+    for name, settings in (SETTINGS | ONLY_NEW).items():
+        add_convnet(name, maker("optimizers", name, settings))
+
+
+add_optimizers()
 
 
 @model("tf-keras LSTM and GRU", package="tf_keras", modes=("graph",))
@@ -61,7 +90,9 @@ def recurrent(job):
         )
 
     words = tokens(2 * BATCH, 12, 64)
-    return fit_legacy(job, make, words, (words[:, 0] > 32).astype("int32"), "Adam")
+    return fit_legacy(
+        job, make, words, (words[:, 0] > 32).astype("int32"), lambda keras: keras.optimizers.legacy.Adam()
+    )
 
 
 def session_graph(job, resources: bool):

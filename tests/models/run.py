@@ -2,7 +2,7 @@
 
     python tests/models/run.py [--quick] [--models NAME ...] [--precision float32] [--mode graph] [--list]
 
-Every model runs in a process of its own with a time limit, so that a crash is a row of the table and not its end.  The
+Every model (or group of small ones) runs in a process of its own with a time limit, so that a crash is a row of the table and not its end.  The
 CPU's results are kept in build/models-cpu as long as the models and TensorFlow stay the same (--fresh makes them anew).
 Written is out/models.json.  The exit status is 0 if every row agrees.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import child
 import judge
+import report
 from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,21 +32,27 @@ def chosen_variants(model, options) -> list[dict]:
     return [{"precision": p, "mode": m, "steps": model.steps if m == "graph" else model.eager_steps} for p, m in found]
 
 
-def one_model(model, options, console) -> list[dict]:
-    """The rows of one model: its variants on the device, each against the CPU's graph in that precision."""
+def like(model, variant: dict) -> dict:
+    """The CPU's run that a variant is compared with: the whole graph, unless eager mode draws other numbers."""
+    if variant["mode"] == "eager" and model.eager_draws:
+        return variant
+    return {**variant, "mode": "graph", "steps": model.steps}
+
+
+def one_group(models, options, console) -> list[dict]:
+    """The rows of some models that share processes: their variants on the device, each against the CPU."""
     started = time.monotonic()
-    variants = chosen_variants(model, options)
-    like = [v if v["mode"] == "eager" and model.eager_draws else {**v, "mode": "graph", "steps": model.steps} for v in variants]  # fmt: skip
-    references = list({json.dumps(v): v for v in like}.values())
-    reference = child.on_cpu(model, references, options.limit, options.fresh)
-    device = child.on_device(model, variants, options.limit)
-    rows = [judge.judged(model, v, device[json.dumps(v)], reference[json.dumps(r)]) for v, r in zip(variants, like, strict=True)]  # fmt: skip
+    jobs = [(model, variant) for model in models for variant in chosen_variants(model, options)]
+    references = {child.key(job): job for job in ((model, like(model, variant)) for model, variant in jobs)}
+    on_cpu = child.on_cpu(list(references.values()), options.limit, options.fresh)
+    on_device = child.on_device(jobs, options.limit)
+    rows = [judge.judged(m, v, on_device[child.key((m, v))], on_cpu[child.key((m, like(m, v)))]) for m, v in jobs]
     bad = sum(not row["ok"] for row in rows)
     word = f"[red]{bad} of {len(rows)} wrong[/]" if bad else f"{len(rows)} right"
-    console.print(f"{model.name}: {word}, {time.monotonic() - started:.0f} s")
+    console.print(f"{models[0].group or models[0].name}: {word}, {time.monotonic() - started:.0f} s")
     for row in rows:
         if row["why"]:
-            console.print(f"    {row['precision']}, {row['mode']}: {row['why']}", markup=False, highlight=False)
+            console.print(f"    {row['model']}, {row['precision']}, {row['mode']}: {row['why']}", markup=False, highlight=False)  # fmt: skip
     return rows
 
 
@@ -81,12 +88,15 @@ def main() -> int:
     started = time.monotonic()
     rows: list[dict] = []
     options.out.parent.mkdir(parents=True, exist_ok=True)
+    groups: dict[str, list] = {}
+    for model in models:
+        groups.setdefault(model.group or model.name, []).append(model)
     with ThreadPoolExecutor(options.jobs) as pool:
-        for found in pool.map(lambda m: one_model(m, options, console), models):
+        for found in pool.map(lambda group: one_group(group, options, console), groups.values()):
             rows += found
             result = {"seconds": time.monotonic() - started, "rows": rows}
             options.out.write_text(json.dumps(result, indent=1) + "\n")
-    judge.show(rows, console)
+    report.show(rows, console)
     bad = [row for row in rows if not row["ok"]]
     print(f"\n{len(rows) - len(bad)} passed, {len(bad)} failed, {time.monotonic() - started:.0f} s", flush=True)
     return 1 if bad else 0

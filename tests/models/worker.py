@@ -1,4 +1,4 @@
-"""Runs variants of one model in this process: python worker.py '{"model": ..., "variants": [...]}'.
+"""Runs models in this process: python worker.py '{"modules": [...], "jobs": [{"model": ..., "precision": ..., ...}]}'.
 
 A line BEGIN before each and a line RESULT with JSON after it, so that the parent knows which one a crash took.
 """
@@ -50,6 +50,7 @@ def run(model: zoo.Model, precision: str, mode: str, steps: int) -> dict:
         import tensorflow_anvil
 
         tensorflow_anvil.reset_stats()
+        tf.config.experimental.reset_memory_stats("GPU:0")
     job = zoo.Job(precision, mode, steps, counters)
     started = time.perf_counter()
     prediction = np.asarray(model.train(job), np.float64)
@@ -85,10 +86,10 @@ def main() -> None:
         raise SystemExit(f"found {gpus} GPUs")
     for name in spec["modules"]:
         importlib.import_module(name)
-    for variant in spec["variants"]:
-        print("BEGIN " + json.dumps(variant), flush=True)
+    for job in spec["jobs"]:
+        print("BEGIN " + json.dumps(job), flush=True)
         try:
-            result = run(zoo.ZOO[spec["model"]], **variant)
+            result = run(zoo.ZOO[job["model"]], **{k: v for k, v in job.items() if k != "model"})
         except Exception as error:
             traceback.print_exc()
             result = {"error": f"{type(error).__name__}: {first_words(str(error))}", "words": str(error)[-3000:]}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,31 +23,19 @@ class Model:
     modes: tuple[str, ...] = ("graph", "eager")
     precisions: tuple[str, ...] = ("float32", "mixed_float16")
     quick: bool = False
-    # Allowed difference of each loss from the CPU's, relative to the largest loss, and of the prediction to its largest.
-    loss: dict[str, float] = field(default_factory=dict)
-    prediction: dict[str, float] = field(default_factory=dict)
     package: str = ""  # on the Python package index, beyond what the tests use anyway
     eager_steps: int = 3
     # Whether eager mode draws other random numbers than the graph does, so that it has to be compared with its own like.
     eager_draws: bool = False
+    group: str = ""  # models of a group share a process: to load TensorFlow takes longer than these small ones
 
 
 ZOO: dict[str, Model] = {}
-LOSS = {"float32": 1e-3, "mixed_float16": 2e-2}
-PREDICTION = {"float32": 5e-3, "mixed_float16": 5e-2}
 
 
 def model(name: str, **facts):
     def add(train):
-        ZOO[name] = Model(
-            name,
-            train,
-            **{
-                **facts,
-                "loss": LOSS | facts.get("loss", {}),
-                "prediction": PREDICTION | facts.get("prediction", {}),
-            },
-        )
+        ZOO[name] = Model(name, train, **facts)
         return train
 
     return add
