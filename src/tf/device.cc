@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -117,14 +119,48 @@ void Gpu::sync_all(WaitFor why) {
   if (const std::string error = device->error(); !error.empty()) fail(Code::unavailable, error);
 }
 
+void* Gpu::allocate(uint64_t bytes) {
+  {
+    std::lock_guard hold(lock);
+    largest_asked = std::max(largest_asked, bytes);
+  }
+  void* address = device->allocate(bytes);
+  std::lock_guard hold(lock);
+  regions.emplace(reinterpret_cast<uintptr_t>(address), bytes);
+  return address;
+}
+
+void Gpu::free(void* address) {
+  {
+    std::lock_guard hold(lock);
+    regions.erase(reinterpret_cast<uintptr_t>(address));
+  }
+  device->free(address);
+}
+
+bool Gpu::owns(const void* address) {
+  const auto number = reinterpret_cast<uintptr_t>(address);
+  std::lock_guard hold(lock);
+  const auto behind = regions.upper_bound(number);
+  return behind != regions.begin() && number - std::prev(behind)->first < std::prev(behind)->second;
+}
+
+std::shared_ptr<Stream> Gpu::for_visitors() {
+  std::lock_guard hold(lock);
+  if (!visitor) visitor = device->stream(StreamKind::transfer);
+  return visitor;
+}
+
 std::string Gpu::out_of_memory() {
   const auto mib = [](uint64_t bytes) { return str(bytes >> 20, " MiB"); };
   const MemoryInfo memory = device->memory();
+  uint64_t allocated = 0;
+  std::lock_guard hold(lock);
+  for (const auto& [begin, bytes] : regions) allocated += bytes;
   const bool limited = options().memory_limit != 0;
   return str("; the GPU's memory: ", mib(memory.total), limited ? " by ANVIL_MEMORY_LIMIT" : "",
-             ", of which TensorFlow holds ", mib(allocated.load()), " and ", mib(memory.free),
-             " are free, of which it leaves a part to others; the largest region it asked for had ",
-             mib(largest_asked.load()),
+             ", of which TensorFlow holds ", mib(allocated), " and ", mib(memory.free),
+             " are free, of which it leaves a part to others; the largest region it asked for had ", mib(largest_asked),
              ". Use a smaller batch or model, or halve the activations with "
              "keras.mixed_precision.set_global_policy(\"mixed_float16\"); ",
              limited ? "or raise ANVIL_MEMORY_LIMIT" : "close other programs that use the GPU");
@@ -132,13 +168,12 @@ std::string Gpu::out_of_memory() {
 
 }  // namespace anvil::tf
 
-void SP_Event_st::record(const std::shared_ptr<anvil::Stream>& on, uint64_t value) {
+void SP_Event_st::record(Moment moment) {
   std::lock_guard hold(lock_);
-  stream_ = on;
-  value_ = value;
+  moment_ = std::move(moment);
 }
 
-std::pair<std::shared_ptr<anvil::Stream>, uint64_t> SP_Event_st::moment() {
+SP_Event_st::Moment SP_Event_st::moment() {
   std::lock_guard hold(lock_);
-  return {stream_, value_};
+  return moment_;
 }

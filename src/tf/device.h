@@ -1,6 +1,6 @@
 // The GPUs that TensorFlow sees, and the handles it holds: streams, events and timers.
 #pragma once
-#include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -15,13 +15,22 @@ namespace anvil::tf {
 struct Gpu {
   explicit Gpu(std::unique_ptr<Device> d) : device(std::move(d)) {}
   std::unique_ptr<Device> device;
-  std::mutex lock;                             // guards the two below
+  std::mutex lock;                             // guards all below
   std::vector<std::weak_ptr<Stream>> streams;  // all that live
   uint64_t streams_made = 0;
-  std::atomic<uint64_t> allocated{0};      // bytes that TensorFlow's allocator holds
-  std::atomic<uint64_t> largest_asked{0};  // the largest region that it asked for
+  std::map<uintptr_t, uint64_t> regions;  // that TensorFlow's allocator holds: bytes by address
+  uint64_t largest_asked = 0;             // the largest region that it asked for
+  std::shared_ptr<Stream> visitor;        // for copies that come from another GPU
+
+  // For TensorFlow's allocator; allocate() throws as the driver's does.
+  void* allocate(uint64_t bytes);
+  void free(void* address);
+  // Does the address lie in one of the regions?
+  bool owns(const void* address);
 
   std::shared_ptr<Stream> make_stream();
+  // The stream for copies to or from other GPUs that no stream of TensorFlow's on this one is named for.
+  std::shared_ptr<Stream> for_visitors();
   std::vector<std::shared_ptr<Stream>> live_streams();
   // Blocks until everything submitted on every stream is done.  Throws the device's sticky error.
   void sync_all(WaitFor why);
@@ -49,14 +58,18 @@ struct SP_Stream_st {
 
 // A moment on a stream.  Until it is recorded it counts as reached.
 struct SP_Event_st {
-  void record(const std::shared_ptr<anvil::Stream>& on, uint64_t value);
-  // What was recorded last; the stream is null if nothing was.
-  std::pair<std::shared_ptr<anvil::Stream>, uint64_t> moment();
+  struct Moment {
+    anvil::tf::Gpu* gpu = nullptr;
+    std::shared_ptr<anvil::Stream> stream;  // shared: an event may outlive its stream; null if nothing was recorded
+    uint64_t value = 0;
+  };
+  void record(Moment moment);
+  // What was recorded last.
+  Moment moment();
 
  private:
   std::mutex lock_;
-  std::shared_ptr<anvil::Stream> stream_;  // shared: an event may outlive its stream
-  uint64_t value_ = 0;
+  Moment moment_;
 };
 
 struct SP_Timer_st {

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <new>
 #include <thread>
+#include <vector>
 
 #include "base/log.h"
 #include "tf/device.h"
@@ -26,13 +28,9 @@ Stream& stream_of(SP_Stream stream) { return *owner_of(stream); }
 
 void allocate(const SP_Device* device, uint64_t size, int64_t, SP_DeviceMemoryBase* memory) {
   *memory = {SP_DEVICE_MEMORY_BASE_STRUCT_SIZE};
-  Gpu& gpu = gpu_of(device);
-  for (uint64_t most = gpu.largest_asked; most < size && !gpu.largest_asked.compare_exchange_weak(most, size);) {
-  }
   try {
-    memory->opaque = gpu.device->allocate(size);
+    memory->opaque = gpu_of(device).allocate(size);
     memory->size = size;
-    gpu.allocated += size;
   } catch (const std::exception& error) {
     // TensorFlow's allocator asks again for less, and says so itself when nothing is left.
     log(LogKind::info, str("allocating ", size, " bytes failed: ", error.what()));
@@ -41,8 +39,7 @@ void allocate(const SP_Device* device, uint64_t size, int64_t, SP_DeviceMemoryBa
 
 void deallocate(const SP_Device* device, SP_DeviceMemoryBase* memory) {
   try {
-    gpu_of(device).device->free(memory->opaque);
-    gpu_of(device).allocated -= memory->size;
+    gpu_of(device).free(memory->opaque);
   } catch (const std::exception& error) {
     log(LogKind::error, str("freeing device memory failed: ", error.what()));
   }
@@ -82,8 +79,14 @@ void destroy_stream(const SP_Device*, SP_Stream stream) {
   delete stream;
 }
 
+// Work on two GPUs is ordered by the host: neither can wait for the other.
+void wait_for(SP_Stream stream, const SP_Event_st::Moment& moment) {
+  if (moment.gpu == stream->gpu) return stream_of(stream).wait({moment.stream.get(), moment.value});
+  if (!moment.stream->reached(moment.value)) moment.stream->sync(moment.value, WaitFor::host);
+}
+
 void create_stream_dependency(const SP_Device*, SP_Stream dependent, SP_Stream other, TF_Status* status) {
-  guard(status, [&] { stream_of(dependent).wait(stream_of(other).flush()); });
+  guard(status, [&] { wait_for(dependent, {other->gpu, owner_of(other), stream_of(other).flush().value}); });
 }
 
 // A stream whose status is bad makes TensorFlow abort the process.  The device's error reaches the script as the status
@@ -106,8 +109,8 @@ void destroy_event(const SP_Device*, SP_Event event) {
 // Never SE_EVENT_ERROR: TensorFlow answers that with an abort.
 SE_EventStatus event_status(const SP_Device*, SP_Event event) {
   const Use use(event);
-  const auto [stream, value] = event->moment();
-  if (stream && !stream->reached(value)) return SE_EVENT_PENDING;
+  const auto moment = event->moment();
+  if (moment.stream && !moment.stream->reached(moment.value)) return SE_EVENT_PENDING;
   told_done();
   return SE_EVENT_COMPLETE;
 }
@@ -116,23 +119,23 @@ void record_event(const SP_Device*, SP_Stream stream, SP_Event event, TF_Status*
   guard(status, [&] {
     const Use use(event);
     const uint64_t value = stream_of(stream).flush().value;
-    event->record(owner_of(stream), value);
+    event->record({stream->gpu, owner_of(stream), value});
   });
 }
 
 void wait_for_event(const SP_Device* const, SP_Stream stream, SP_Event event, TF_Status* const status) {
   guard(status, [&] {
     const Use use(event);
-    const auto [on, value] = event->moment();
-    if (on) stream_of(stream).wait({on.get(), value});
+    const auto moment = event->moment();
+    if (moment.stream) wait_for(stream, moment);
   });
 }
 
 void block_host_for_event(const SP_Device*, SP_Event event, TF_Status* status) {
   guard(status, [&] {
     const Use use(event);
-    const auto [stream, value] = event->moment();
-    if (stream && !stream->reached(value)) stream->sync(value, WaitFor::host);
+    const auto moment = event->moment();
+    if (moment.stream && !moment.stream->reached(moment.value)) moment.stream->sync(moment.value, WaitFor::host);
     told_done();
   });
 }
@@ -177,9 +180,40 @@ void copy_to_device(const SP_Device*, SP_Stream stream, SP_DeviceMemoryBase* to,
     stream_of(stream).upload(to->opaque, from, size);
   });
 }
+
+Gpu& gpu_with(const void* address) {
+  for (const auto& gpu : gpus())
+    if (gpu->owns(address)) return *gpu;
+  fail(Code::internal, "address ", address, " belongs to no GPU");
+}
+
+// Through the host, and waited for: what TensorFlow does on `stream` next may rely on the copy.
+void copy_between(SP_Stream_st& stream, Gpu& source, Gpu& target, std::byte* to, const std::byte* from, uint64_t size) {
+  constexpr uint64_t kMost = 32u << 20;  // host memory that a copy may take
+  if (stream.gpu != &source) source.sync_all(WaitFor::host);
+  const auto out = stream.gpu == &source ? stream.stream : source.for_visitors();
+  const auto in = stream.gpu == &target ? stream.stream : target.for_visitors();
+  std::vector<std::byte> piece(std::min(size, kMost));
+  for (uint64_t at = 0; at < size; at += kMost) {
+    const uint64_t bytes = std::min(kMost, size - at);
+    out->download(piece.data(), from + at, bytes);
+    out->sync(out->flush().value, WaitFor::host);
+    in->upload(to + at, piece.data(), bytes);
+  }
+  in->sync(in->flush().value, WaitFor::host);
+}
+
+void copy(SP_Stream stream, void* to, const void* from, uint64_t size) {
+  if (size == 0) return;
+  if (gpus().size() == 1) return stream_of(stream).copy(to, from, size);
+  Gpu &source = gpu_with(from), &target = gpu_with(to);
+  if (&source == &target && &source == stream->gpu) return stream_of(stream).copy(to, from, size);
+  copy_between(*stream, source, target, static_cast<std::byte*>(to), static_cast<const std::byte*>(from), size);
+}
+
 void copy_on_device(const SP_Device*, SP_Stream stream, SP_DeviceMemoryBase* to, const SP_DeviceMemoryBase* from,
                     uint64_t size, TF_Status* status) {
-  guard(status, [&] { stream_of(stream).copy(to->opaque, from->opaque, size); });
+  guard(status, [&] { copy(stream, to->opaque, from->opaque, size); });
 }
 
 // The synchronous forms name no stream, so they come after everything that is under way.
@@ -207,7 +241,12 @@ void sync_copy_to_device(const SP_Device* device, SP_DeviceMemoryBase* to, const
 }
 void sync_copy_on_device(const SP_Device* device, SP_DeviceMemoryBase* to, const SP_DeviceMemoryBase* from,
                          uint64_t size, TF_Status* status) {
-  copy_and_wait(device, WaitFor::host, status, [&](Stream& s) { s.copy(to->opaque, from->opaque, size); });
+  guard(status, [&] {
+    for (const auto& gpu : gpus()) gpu->sync_all(WaitFor::host);
+    SP_Stream_st stream{&gpu_of(device), gpu_of(device).for_visitors()};
+    copy(&stream, to->opaque, from->opaque, size);
+    stream.stream->sync(stream.stream->flush().value, WaitFor::host);
+  });
 }
 
 void block_host_until_done(const SP_Device*, SP_Stream stream, TF_Status* status) {

@@ -1,11 +1,12 @@
-"""Training on several devices: python distributed.py mirrored, or python distributed.py worker INDEX PORT PORT.
+"""Several devices: python distributed.py mirrored, or crossing, or worker INDEX PORT PORT.
 
-Prints a line RESULT with JSON: losses, and the weights of each replica.
+Prints a line RESULT with JSON: losses, the weights of each replica, where they lie; of crossing, what went wrong.
 """
 
 import json
 import os
 import sys
+import threading
 
 import numpy as np
 import tensorflow as tf
@@ -63,6 +64,43 @@ def worker(index: str, *ports: str) -> dict:
     return {"gpus": len(tf.config.list_physical_devices("GPU"))} | train(strategy)
 
 
+def crossing() -> dict:
+    """Chains of products in eight threads, every other step on the other device, and one tensor of 70 MiB."""
+    names = [d.name for d in tf.config.list_logical_devices("GPU")]
+    wrong, seen, done = [], set(), []
+
+    def chain(number: int) -> None:
+        rng = np.random.default_rng(number)
+        value = rng.normal(size=(40, 40)).astype("float32")
+        step = (rng.normal(size=(40, 40)) / 7).astype("float32")
+        with tf.device(names[number % 2]):
+            x, factor = tf.constant(value), tf.constant(step)
+        for turn in range(30):
+            with tf.device(names[(number + turn) % 2]):
+                x = tf.tanh(tf.matmul(x, factor))
+            seen.add(x.device.split("device:")[1])
+            value = np.tanh(value.astype("float64") @ step)
+            if turn % 10 == 9 and not np.allclose(x.numpy(), value, atol=1e-4):
+                wrong.append([number, turn])
+        done.append(number)
+
+    threads = [threading.Thread(target=chain, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with tf.device(names[0]):
+        there = tf.range(70 << 18, dtype=tf.float32)
+    with tf.device(names[1]):
+        back = there * 1.0
+    large = float(np.abs(back.numpy() - np.arange(70 << 18, dtype="float32")).max())
+    return {"gpus": len(names), "devices": sorted(seen), "wrong": wrong, "chains": len(done), "large": large}
+
+
 if __name__ == "__main__":
     load()
-    print("RESULT " + json.dumps({"mirrored": mirrored, "worker": worker}[sys.argv[1]](*sys.argv[2:])), flush=True)
+    print(
+        "RESULT "
+        + json.dumps({"mirrored": mirrored, "crossing": crossing, "worker": worker}[sys.argv[1]](*sys.argv[2:])),
+        flush=True,
+    )
