@@ -5,11 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+INSTALLED = Path(sysconfig.get_paths()["platlib"]) / "tensorflow-plugins" / "libtensorflow_anvil.so"
 PAGES = ["README.md", "docs/HACKING.md", "docs/COOKBOOK.md", "docs/DRIVERS.md"]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 ENVIRONMENT = {**os.environ, "ANVIL_SOFTWARE_DEVICE": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -33,6 +35,9 @@ def run(*command, **options) -> subprocess.CompletedProcess:
 def test_python_block_runs(page, text):
     done = run(sys.executable, "-c", text, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert page != "README.md" or done.stdout.strip(), "a reader who tries it sees nothing"
+    if "The weights are on" in text and INSTALLED.exists():
+        assert done.stdout.strip().endswith("device:GPU:0")
 
 
 def python_command(words):

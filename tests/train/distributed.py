@@ -1,4 +1,4 @@
-"""Several devices: python distributed.py mirrored, or crossing, or worker INDEX PORT PORT.
+"""Several devices: python distributed.py mirrored, or keras_fit, or crossing, or worker INDEX PORT PORT.
 
 Prints a line RESULT with JSON: losses, the weights of each replica, where they lie; of crossing, what went wrong.
 """
@@ -55,6 +55,25 @@ def mirrored() -> dict:
     return {"gpus": len(devices)} | train(tf.distribute.MirroredStrategy(devices or ["CPU:0"]))
 
 
+def keras_fit() -> dict:
+    """A convolutional network of Keras' whose steps are shared out among all devices."""
+    import keras
+
+    keras.utils.set_random_seed(3)
+    devices = [d.name for d in tf.config.list_logical_devices("GPU")]
+    strategy = tf.distribute.MirroredStrategy(devices or ["CPU:0"])
+    with strategy.scope():
+        layers = [keras.layers.Conv2D(4, 3, activation="relu"), keras.layers.Flatten(), keras.layers.Dense(3)]
+        model = keras.Sequential([keras.layers.Input((8, 8, 1)), *layers])
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    rng = np.random.default_rng(0)
+    x, y = rng.random((64, 8, 8, 1), np.float32), rng.integers(0, 3, 64)
+    history = model.fit(x, y, batch_size=16, epochs=3, shuffle=False, verbose=0)
+    copies = strategy.experimental_local_results(model.weights[0].value)
+    return {"gpus": len(devices), "losses": history.history["loss"], "devices": [c.device for c in copies],
+            "weights": [c.numpy().ravel().tolist() for c in copies]}  # fmt: skip
+
+
 def worker(index: str, *ports: str) -> dict:
     os.environ["TF_CONFIG"] = json.dumps(
         {"cluster": {"worker": [f"localhost:{p}" for p in ports]}, "task": {"type": "worker", "index": int(index)}}
@@ -99,8 +118,5 @@ def crossing() -> dict:
 
 if __name__ == "__main__":
     load()
-    print(
-        "RESULT "
-        + json.dumps({"mirrored": mirrored, "crossing": crossing, "worker": worker}[sys.argv[1]](*sys.argv[2:])),
-        flush=True,
-    )
+    tasks = {task.__name__: task for task in (mirrored, keras_fit, crossing, worker)}
+    print("RESULT " + json.dumps(tasks[sys.argv[1]](*sys.argv[2:])), flush=True)
