@@ -32,7 +32,7 @@ def judged(model, variant: dict, got: dict, want: dict) -> dict:
         why.append(f"predictions differ by {prediction_error:.1e}")
     if got["errors"] or got["validation"]:
         why.append(f"{got['errors']} errors, {got['validation']} validation messages")
-    if got["per_step"]["waits"]:
+    if got["per_step"]["waits"] > tolerances.waits(model.name):
         why.append(f"{got['per_step']['waits']:.2g} waits a step")
     return row | {
         "ok": not why,

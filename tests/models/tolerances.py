@@ -15,3 +15,12 @@ WIDER: dict[str, dict[str, tuple[float, float]]] = {
 
 def of(model: str, precision: str) -> tuple[float, float]:
     return WIDER.get(model, {}).get(precision, ORDINARY[precision])
+
+
+# Waits of the host per step.  The optimizers before Keras 2.11 join the repeated rows of an embedding's gradient by
+# tf.unique, whose result has as many rows as there are distinct values: the host has to know that number.
+WAITS = {"tf-keras LSTM and GRU": 1}
+
+
+def waits(model: str) -> int:
+    return WAITS.get(model, 0)
