@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.polynomial import chebyshev, polynomial
-from scipy import special
+from scipy import optimize, special
 
 PI = np.pi
 
@@ -44,6 +44,15 @@ def far(t):
     return 8 / np.sqrt((t + 1) / 2)  # t = 128 / x^2 - 1 for x > 8
 
 
+EI_ZERO = optimize.brentq(special.expi, 0.3, 0.4, xtol=1e-16)
+
+
+def quotient_at_zero(x):
+    """Ei(x) / (x - x0)."""
+    away = np.abs(x - EI_ZERO) > 1e-6
+    return np.where(away, special.expi(x) / np.where(away, x - EI_ZERO, 1), np.exp(EI_ZERO) / EI_ZERO)
+
+
 # name: (what t is, degree, the function of t)
 PIECES = {
     "i0e_near": ("x / 4 - 1, x in [0, 8]", 18, lambda t: special.i0e(4 * (t + 1))),
@@ -76,6 +85,7 @@ PIECES = {
     "spence_near": ("2 x - 2, x in [0.5, 1.5]: spence(x) / (1 - x)", 11, lambda t: special.spence(1 + t / 2) / (-t / 2)),
     "expint_near": ("x / 3 - 1, x in [0, 6]: (Ei(x) - gamma - ln x) / x", 16,
                     lambda t: (special.expi(3 * (t + 1)) - np.euler_gamma - np.log(3 * (t + 1))) / (3 * (t + 1))),
+    "expint_zero": ("8 x - 3, x in [1/4, 1/2]: Ei(x) / (x - x0), Ei(x0) = 0", 9, lambda t: quotient_at_zero((t + 3) / 8)),
     "expint_far": ("12 / x - 1, x > 6: x e^-x Ei(x)", 18, lambda t: 12 / (t + 1) * np.exp(-12 / (t + 1)) * special.expi(12 / (t + 1))),
 }  # fmt: skip
 

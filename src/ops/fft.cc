@@ -124,9 +124,15 @@ void check_lengths(const Tensor& x, const Axes& a, Kind kind) {
 }
 
 // ---- the ops ----
+// Nothing to transform: no result, or of no input zeros.
+bool trivial(Call& call, const Tensor& x, const Tensor& y) {
+  if (y.size() && x.size() == 0) call.stream().fill(y.data, 0, 4, y.bytes());
+  return y.size() == 0 || x.size() == 0;
+}
+
 void run_complex(Call& call, const Tensor& x, const Axes& a, bool inverse) {
   const Tensor y = call.output(0, x.type, a.shape);
-  if (y.size() == 0) return;
+  if (trivial(call, x, y)) return;
   Tensor in = x;
   if (x.shape != a.shape) {
     in = call.scratch(x.type, a.shape);
@@ -140,7 +146,7 @@ void run_from_real(Call& call, const Tensor& x, const Axes& a) {
   const size_t last = a.all.back();
   half[last] = half[last] > 0 ? half[last] / 2 + 1 : 0;
   const Tensor y = call.output(0, DType::c64, half);
-  if (y.size() == 0) return;
+  if (trivial(call, x, y)) return;
   const Tensor signal = call.scratch(DType::c64, a.shape), full = call.scratch(DType::c64, a.shape);
   call.stream().fill(signal.data, 0, 4, signal.bytes());
   crop(call, x, signal, 1, 2, DType::f32);
@@ -153,7 +159,7 @@ void run_from_real(Call& call, const Tensor& x, const Axes& a) {
 
 void run_to_real(Call& call, const Tensor& x, const Axes& a) {
   const Tensor y = call.output(0, DType::f32, a.shape);
-  if (y.size() == 0) return;
+  if (trivial(call, x, y)) return;
   const size_t last = a.all.back();
   Shape half = a.shape;
   half[last] = half[last] / 2 + 1;

@@ -54,7 +54,9 @@ void run_strided_slice_grad(Call& call, const OpSpec& op, const State* state) {
 void run_strided_slice_update(Call& call, const OpSpec& op, const State* state) {
   const Tensor x = call.input(0), value = call.input(4);
   const SlicePlan plan = read_plan(call, 1, x.shape, state);
-  require(broadcastable(value.shape, plan.shape) && broadcast_shape(value.shape, plan.shape) == plan.shape,
+  // As in the CPU kernel any value goes into an empty window.
+  require(count(plan.shape) == 0 ||
+              (broadcastable(value.shape, plan.shape) && broadcast_shape(value.shape, plan.shape) == plan.shape),
           Code::invalid_argument, "l-value of shape ", text(plan.shape), " cannot take a value of shape ",
           text(value.shape));
   const Tensor y = call.output_reusing(0, {0}, x.type, x.shape);

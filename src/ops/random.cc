@@ -68,7 +68,7 @@ Shape output_shape(const Tensor& shape) {
   return out;
 }
 
-// A range is checked only where numbers are drawn from it, as TensorFlow does.
+// A range, as an algorithm, is checked only where numbers are drawn from it, as TensorFlow does.
 Range whole_range(const Tensor& low, const Tensor& high, bool empty_output) {
   require(low.rank() == 0, Code::invalid_argument, "minval must be 0-D, got shape ", text(low.shape));
   require(high.rank() == 0, Code::invalid_argument, "maxval must be 0-D, got shape ", text(high.shape));
@@ -82,11 +82,12 @@ Philox from_seed(const Tensor& seed) {
   return scrambled(static_cast<uint64_t>(host_value(seed, 0)), static_cast<uint64_t>(host_value(seed, 1)));
 }
 
-Source from_key(const Tensor& key, const Tensor& counter, const Tensor& algorithm) {
+Source from_key(const Tensor& key, const Tensor& counter, const Tensor& algorithm, bool empty_output) {
   require(algorithm.rank() == 0, Code::invalid_argument, "input 3 (0-based) must have shape [], not ",
           text(algorithm.shape));
   const int32_t id = *algorithm.host<int32_t>();
-  require(id == kPhiloxAlgorithm || id == kAutoAlgorithm, Code::invalid_argument, "Unsupported algorithm id: ", id);
+  require(empty_output || id == kPhiloxAlgorithm || id == kAutoAlgorithm, Code::invalid_argument,
+          "Unsupported algorithm id: ", id);
   require(key.shape == Shape{1}, Code::invalid_argument, "key must have shape [1], not ", text(key.shape),
           ". (Note that batched keys are not supported yet.)");
   require(counter.rank() == 1 && counter.shape[0] >= 2, Code::invalid_argument,
@@ -105,12 +106,13 @@ DType output_type(const State* state) { return static_cast<const OutputType*>(st
 
 // (shape, key, counter, alg[, minval, maxval])
 void run_keyed(Call& call, const OpSpec& op, const State* state) {
-  const Source source = from_key(call.input(1), call.input(2), call.input(3));
-  fill(call, op, source, call.output(0, output_type(state), output_shape(call.input(0))));
+  const Shape shape = output_shape(call.input(0));
+  const Source source = from_key(call.input(1), call.input(2), call.input(3), count(shape) == 0);
+  fill(call, op, source, call.output(0, output_type(state), shape));
 }
 void run_keyed_range(Call& call, const OpSpec& op, const State* state) {
-  const Source source = from_key(call.input(1), call.input(2), call.input(3));
   const Shape shape = output_shape(call.input(0));
+  const Source source = from_key(call.input(1), call.input(2), call.input(3), count(shape) == 0);
   const Range range = whole_range(call.input(4), call.input(5), count(shape) == 0);
   fill(call, op, source, call.output(0, output_type(state), shape), range);
 }

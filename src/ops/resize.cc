@@ -109,10 +109,9 @@ void run_bilinear_gradient(Call& call, const OpSpec&, const State* state) {
   require(images.rank() == 4, Code::invalid_argument, "original_image must be 4-dimensional", text(images.shape));
   require(images.shape[1] > 0 && images.shape[2] > 0, Code::invalid_argument,
           "original image must be of non-zero size");
-  require(dy.shape[0] == images.shape[0] && dy.shape[3] == images.shape[3], Code::invalid_argument,
-          "batch and channel dimensions of input_grad ", text(dy.shape), " and of original_image ", text(images.shape),
-          " must agree");
-  add_gradient(call, dy, call.output(0, images.type, images.shape), placing(state), 0);
+  // As in TensorFlow's kernels the image has its sizes and its type to give, no more.
+  const Shape shape{dy.shape[0], images.shape[1], images.shape[2], dy.shape[3]};
+  add_gradient(call, dy, call.output(0, images.type, shape), placing(state), 0);
 }
 void bilinear_gradient_variants(const OpSpec& op, std::vector<std::string>& names) {
   for (DType t : op.types) names.push_back(gradient(DType::f32, t));

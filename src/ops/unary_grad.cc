@@ -9,28 +9,31 @@ void variants(const OpSpec& op, std::vector<std::string>& names) {
   for (const DType t : op.types) pair_variants(arithmetic("binary", op, t), Forms{}, names);
 }
 
+// TensorFlow's kernels of some compare the shapes, of others only the numbers of elements; the first has the result's.
+enum class Alike : uint8_t { shapes, sizes };
+template <Alike alike>
 void run(Call& call, const OpSpec& op, const State* state) {
   const Tensor a = call.input(0), b = call.input(1);
-  require(a.shape == b.shape, Code::invalid_argument, op.name, ": the inputs must have the same shape, got ",
-          text(a.shape), " and ", text(b.shape));
+  require(alike == Alike::shapes ? a.shape == b.shape : a.size() == b.size(), Code::invalid_argument, op.name,
+          ": the inputs must have the same shape, got ", text(a.shape), " and ", text(b.shape));
   const Tensor y = call.output_reusing(0, {0, 1}, a.type, a.shape);
   launch_pair(call, arithmetic("binary", op, a.type), Forms{}, a, b, y, alpha_of(state));
 }
 
 const Family gradients{
-    {"ReluGrad", kFloats, run, "ReluGrad", variants},
-    {"Relu6Grad", kFloats, run, "Relu6Grad", variants},
-    {"LeakyReluGrad", kFloats, run, "LeakyReluGrad", variants, read_alpha},
-    {"EluGrad", kFloats, run, "EluGrad", variants},
-    {"SeluGrad", kFloats, run, "SeluGrad", variants},
-    {"SoftplusGrad", kFloats, run, "SoftplusGrad", variants},
-    {"SoftsignGrad", kFloats, run, "SoftsignGrad", variants},
-    {"SigmoidGrad", kFloats, run, "SigmoidGrad", variants},
-    {"TanhGrad", kFloats, run, "TanhGrad", variants},
-    {"SqrtGrad", kFloats, run, "SqrtGrad", variants},
-    {"RsqrtGrad", kFloats, run, "RsqrtGrad", variants},
-    {"ReciprocalGrad", kFloats, run, "ReciprocalGrad", variants},
-    {"InvGrad", kFloats, run, "ReciprocalGrad", variants},
+    {"ReluGrad", kFloats, run<Alike::shapes>, "ReluGrad", variants},
+    {"Relu6Grad", kFloats, run<Alike::shapes>, "Relu6Grad", variants},
+    {"LeakyReluGrad", kFloats, run<Alike::shapes>, "LeakyReluGrad", variants, read_alpha},
+    {"EluGrad", kFloats, run<Alike::shapes>, "EluGrad", variants},
+    {"SeluGrad", kFloats, run<Alike::shapes>, "SeluGrad", variants},
+    {"SoftplusGrad", kFloats, run<Alike::shapes>, "SoftplusGrad", variants},
+    {"SoftsignGrad", kFloats, run<Alike::shapes>, "SoftsignGrad", variants},
+    {"SigmoidGrad", kFloats, run<Alike::sizes>, "SigmoidGrad", variants},
+    {"TanhGrad", kFloats, run<Alike::sizes>, "TanhGrad", variants},
+    {"SqrtGrad", kFloats, run<Alike::sizes>, "SqrtGrad", variants},
+    {"RsqrtGrad", kFloats, run<Alike::sizes>, "RsqrtGrad", variants},
+    {"ReciprocalGrad", kFloats, run<Alike::sizes>, "ReciprocalGrad", variants},
+    {"InvGrad", kFloats, run<Alike::sizes>, "ReciprocalGrad", variants},
 };
 
 }  // namespace

@@ -1,8 +1,9 @@
 """Random calls of the table's ops, each from a seed of its own, and what is wrong with the device's answer to one.
 
-Four kinds of call.  Most are the row's own random calls, or one of its cases with new values, against the reference.
-Some have NaN, infinities and the like strewn in, against the CPU kernel; some have an index that points far outside, and
-some are refused: these must raise the CPU kernel's error, or, where an index is only known on the device, do no harm.
+Five kinds of call.  Some are the row's own random calls, or one of its cases with new values, against the reference.
+Some have NaN, infinities and the like strewn in, against the CPU kernel; some are changed in a shape, a size or an
+attribute, and the CPU kernel says whether and what they give; some have an index that points far outside, and some are
+refused: these must raise the CPU kernel's error, or, where an index is only known on the device, do no harm.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from dataclasses import dataclass, replace
 
 import engine
 import numpy as np
-from row import Case, Row, is_float, special_values
+import tensorflow as tf
+from change import changed
+from row import Case, Row, finfo, is_float, special_values
 from specials import compare_special
 
 # Arguments that point somewhere.  Sizes are left alone: a huge one is a request for memory, and TensorFlow's to refuse.
@@ -55,20 +58,23 @@ def some_case(row: Row, key: str, rng: np.random.Generator) -> Case:
     return cases[int(rng.integers(len(cases)))] if cases else next(iter(row.cases(key, rng)))
 
 
-def strewn(case: Case, rng: np.random.Generator) -> Case:
-    """Some elements of the floating-point arguments become NaN, infinite, huge, tiny or zero."""
-    args = {}
-    for name, v in case.args.items():
-        v = np.array(v) if not isinstance(v, list) else v
-        if not isinstance(v, list) and v.size and is_float(engine.type_name(v)):
+def strewn(row: Row, case: Case, rng: np.random.Generator) -> Case:
+    """Some elements of the floating-point arguments become awkward."""
+
+    def among(v):
+        v, name = np.array(v), engine.type_name(np.asarray(v))
+        if v.size and is_float(name):
             at = rng.random(v.shape) < max(0.02, 1.5 / v.size)
-            v[at] = rng.choice(special_values(engine.type_name(v)), int(at.sum()))
-        args[name] = v
-    return replace(case, args=args)
+            v[at] = awkward(name, rng, int(at.sum()), row.awkward)
+        return v
+
+    named = {n: v for n, v in case.args.items() if row.strewn is None or n in row.strewn}
+    args = {n: [among(x) for x in v] if isinstance(v, list) else among(v) for n, v in named.items()}
+    return replace(case, args=case.args | args)
 
 
 def pointing_out(case: Case, rng: np.random.Generator) -> Case | None:
-    names = [n for n, v in case.args.items() if n in POINTERS and np.size(v) and np.asarray(v).dtype.kind in "iu"]
+    names = [n for n, v in case.args.items() if n in POINTERS and not isinstance(v, list) and np.size(v) and np.asarray(v).dtype.kind in "iu"]
     if not names:
         return None
     name = str(rng.choice(names))
@@ -78,39 +84,63 @@ def pointing_out(case: Case, rng: np.random.Generator) -> Case | None:
     return replace(case, args=case.args | {name: v}, label=f"{case.label}, {name}[{list(at)}] = {v[at]}")
 
 
+def awkward(dtype: str, rng: np.random.Generator, n: int, which: str = "all") -> np.ndarray:
+    """NaN, infinities, zeros, the ends of the type's range, subnormal numbers, and every magnitude in between."""
+    info = finfo(dtype)
+    low, high = np.log2(float(info.smallest_subnormal)), np.log2(float(info.max))
+    anywhere = np.exp2(rng.uniform(low, high, n)) * rng.choice([-1.0, 1.0], n)
+    v = np.where(rng.random(n) < 0.3, anywhere, rng.choice(special_values(dtype).astype(np.float64), n))
+    if which == "finite":
+        v = np.where(np.isfinite(v), v, float(info.max))
+    return np.where(np.isnan(v), np.inf, v) if which == "numbers" else v
+
+
+def op_of(seed: int, n: int, count: int) -> int:
+    """Every op once, then every op again in another order, ..."""
+    return int(np.random.default_rng([seed, n // count]).permutation(count)[n % count])
+
+
 def draw(seed: int, n: int, rows: list[tuple[Row, list[str]]]) -> Draw:
-    rng = np.random.default_rng([seed, n])
-    row, keys = rows[int(rng.integers(len(rows)))]
+    rng = np.random.default_rng([seed, n, 1])
+    row, keys = rows[op_of(seed, n, len(rows))]
     key = str(rng.choice(keys))
     luck = rng.random()
-    if luck < 0.08 and row.invalid and (refused := list(row.invalid(key))):
+    if luck < 0.05 and row.invalid and (refused := list(row.invalid(key))):
         return Draw(row, key, refused[int(rng.integers(len(refused)))], "refused")
     case = some_case(row, key, rng)
-    if luck < 0.16 and (far := pointing_out(case, rng)):
+    if luck < 0.15 and (far := pointing_out(case, rng)):
         return Draw(row, key, far, "pointing out")
-    if luck < 0.35 and row.specials and is_float(key) and case.cpu:
-        return Draw(row, key, strewn(case, rng), "strewn")
+    if luck < 0.4 and row.beside and case.cpu and (beside := changed(row.op, case, rng)):
+        return Draw(row, key, beside, "changed")
+    if luck < 0.7 and row.strewn != () and case.cpu and any_float(case):
+        return Draw(row, key, strewn(row, case, rng), "strewn")
     return Draw(row, key, case, "drawn")
 
 
-def wrong(d: Draw) -> list[str]:
-    """What is wrong with the device's answer; empty if nothing is."""
+def any_float(case: Case) -> bool:
+    return any(is_float(engine.type_name(np.asarray(v))) for v in case.args.values() if not isinstance(v, list))
+
+
+def silent(_place: str) -> None:
+    pass
+
+
+def wrong(d: Draw, enter=silent) -> list[str]:
+    """What is wrong with the device's answer; empty if nothing is.  Calls enter("CPU") before the CPU's kernel runs, which
+    may end the process at a call that it does not look at closely enough, and enter("device") before the device's."""
     if d.kind in ("refused", "pointing out"):
-        return wrong_class(d)
+        return wrong_class(d, enter)
+    if d.kind in ("changed", "strewn"):
+        return unlike_cpus(d, enter)
+    enter("device")
     try:
         got = engine.on_device(d.row, d.case, d.key)
     except Exception as e:  # an answer as any other, but a wrong one
         return [f"{type(e).__name__}: {e}"]
-    want = engine.expected(d.row, d.case)
-    if d.kind == "strewn":
-        try:
-            cpu = engine.on_cpu(d.row, d.case)
-        except Exception:  # no CPU kernel of this type
-            return []
-        exact = want if d.row.reference else [None] * len(got)
-        return [
-            t for g, w, e in zip(got, cpu, exact, strict=True) for t in compare_special(d.row, d.key, d.case, g, w, e)
-        ]
+    return unlike_reference(d, got, engine.expected(d.row, d.case))
+
+
+def unlike_reference(d: Draw, got: list, want: list) -> list[str]:
     found = []
     for g, w, s in zip(got, want, engine.scales(d.row, d.case, len(want)), strict=True):
         text, unit, error = engine.compare(g, w, engine.tolerance(d.row, d.key), s)
@@ -119,10 +149,55 @@ def wrong(d: Draw) -> list[str]:
     return found
 
 
-def wrong_class(d: Draw) -> list[str]:
+def unlike_cpus(d: Draw, enter) -> list[str]:
+    """Against the CPU kernel's answer or error, and against the reference where that is as good."""
+    enter("CPU")
+    cpu = refusal = None
+    try:
+        cpu = engine.on_cpu(d.row, d.case)
+    except Exception as e:  # the contract, then
+        refusal = e
+    enter("device")
+    try:
+        got = engine.on_device(d.row, d.case, d.key)
+    except Exception as e:
+        if (
+            type(e) is type(refusal)
+            or (refusal is not None and only_there(refusal))
+            or not engine.fits(d.row.op, d.case)
+        ):
+            return []
+        return [f"raised {type(e).__name__} ({str(e)[:200]}), the CPU kernel {refusal!r:.200}"]
+    if refusal is not None:
+        return [] if only_there(refusal) else [f"answered, but the CPU kernel raised {refusal!r:.300}"]
+    exact = scales = [None] * len(got)
+    try:
+        if d.row.reference:
+            exact, scales = engine.expected(d.row, d.case), engine.scales(d.row, d.case, len(got))
+    except Exception:  # a reference need not know of calls beside the row's own, nor of NaN
+        exact = scales = [None] * len(got)
+    found = []
+    for g, w, e, s in zip(got, cpu, exact, scales, strict=True):
+        if g.shape != w.shape:
+            found.append(f"shape {g.shape}, the CPU kernel {w.shape}")
+        else:
+            found += compare_special(d.row, d.key, d.case, g, w, e, s)
+    return found
+
+
+def only_there(refusal: Exception) -> bool:
+    """The CPU has no kernel for what the device can do."""
+    return isinstance(refusal, tf.errors.UnimplementedError | tf.errors.NotFoundError) or any(
+        text in str(refusal) for text in ("Could not find device for node", "CPU", "NHWC", "upport")
+    )
+
+
+def wrong_class(d: Draw, enter) -> list[str]:
+    enter("CPU")
     want = engine.error_of(d.row.op, d.case, engine.CPU)
+    enter("device")
     got = engine.error_of(d.row.op, d.case, engine.DEVICE.name)
-    if got is want:
+    if got is want or (got and want is tf.errors.ResourceExhaustedError):
         return []
     # What an index on the device points at is not known when the kernel is launched, and the class not the CPU's.
     if d.kind == "pointing out" and got is None and not names_host_argument(d):

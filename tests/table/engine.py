@@ -202,6 +202,13 @@ def type_name(a: np.ndarray) -> str:
     return "bfloat16" if a.dtype == numpy_type("bfloat16") else a.dtype.name
 
 
+def allowance(want: np.ndarray, dtype: str, tol: Tol, scale=None) -> np.ndarray:
+    """The error that a result of `dtype` may have, element by element; want and scale in float64."""
+    with np.errstate(all="ignore"):
+        of_sums = tol.eps * float(finfo(dtype).eps) * np.asarray(scale, np.float64) if scale is not None else 0.0
+        return tol.ulp * spacing(want, dtype) + tol.abs + of_sums
+
+
 def first_bad(got, want, bad) -> str:
     at = tuple(int(i) for i in np.argwhere(bad)[0])
     return f"{int(bad.sum())} of {bad.size} wrong, first at {list(at)}: got {got[at]!r}, expected {want[at]!r}"
@@ -259,6 +266,17 @@ def error_of(op: str, case: Case, device: str) -> type | None:
     except Exception as e:  # the class is the result
         return type(e)
     return None
+
+
+def fits(op: str, case: Case) -> bool:
+    """The op's shape function takes these arguments: a graph could be made of them.  Some CPU kernels take more."""
+
+    try:
+        with tf.Graph().as_default():
+            call(op, {k: to_tensor(v) for k, v in case.args.items()}, case.attrs, CPU)
+    except (ValueError, TypeError, tf.errors.OpError):
+        return False
+    return True
 
 
 def rows():

@@ -2,9 +2,10 @@
 
     python tests/table/fuzz.py [--calls 10000] [--seed 20260101] [--jobs 2] [--only CALL]
 
-Calls run in processes of a few hundred each; one that dies takes the call it was at, which is a failure, and another
-goes on behind it.  What is done is kept in build/fuzz, so that the same command goes on where it was stopped
-(--fresh starts over).  --only repeats a single call.
+Every op comes once before any comes again.  Calls run in processes of a few hundred each; one that dies takes the call
+it was at, which is a failure unless it died in TensorFlow's own CPU kernel, and another goes on behind it.  What is done
+is kept in build/fuzz, so that the same command goes on where it was stopped (--fresh starts over), with a list of the
+calls per op.  --only repeats a single call.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CHUNK = 250
 
 
 def child(seed: int, first: int, last: int, progress: Path) -> None:
-    """Calls first to last - 1; a line of JSON for each once it is done, and one before it."""
+    """Calls first to last - 1; a line of JSON for each once it is done, and one as it enters the CPU's kernel or ours."""
     sys.path.insert(0, str(HERE))
     import engine
 
@@ -37,63 +38,102 @@ def child(seed: int, first: int, last: int, progress: Path) -> None:
     rows = draw.choices()
     around = Neighbours()
     with progress.open("a", buffering=1) as out:
+
+        def write(**entry) -> None:
+            out.write(json.dumps(entry) + "\n")
+
+        write(ops=[row.op for row, _ in rows])
         for n in range(first, last):
             d = draw.draw(seed, n, rows)
-            out.write(json.dumps({"call": n, "begins": str(d)}) + "\n")
-            found = draw.wrong(d)
-            if n % 10 == 9 or n + 1 == last:
-                try:
-                    around.check()
-                except AssertionError as e:
-                    found.append(f"in this call or the nine before it: {e}")
-                    around = Neighbours()
-                if messages := tensorflow_anvil.stats()["validation_messages"]:
-                    found.append(f"in this call or the nine before it: {messages} validation messages")
-                    tensorflow_anvil.reset_stats()
-            out.write(json.dumps({"call": n, "op": d.row.op, "kind": d.kind, "wrong": found}) + "\n")
+            found = draw.wrong(d, lambda where, n=n, d=d: write(call=n, op=d.row.op, begins=str(d), where=where))
+            sentinels = 0
+            try:
+                around.check()
+            except AssertionError as e:
+                found.append(str(e))
+                sentinels, around = 1, Neighbours()
+            if messages := tensorflow_anvil.stats()["validation_messages"]:
+                found.append(f"{messages} validation messages")
+                tensorflow_anvil.reset_stats()
+            write(call=n, op=d.row.op, kind=d.kind, what=str(d), wrong=found, messages=messages, sentinels=sentinels)
     os._exit(0)
 
 
-def results(progress: Path) -> tuple[dict[int, dict], dict | None]:
-    """The calls that are done, and the one that was begun but not finished."""
-    done, begun = {}, None
+def results(progress: Path) -> tuple[dict[int, dict], dict | None, list[str]]:
+    """The calls that are done, the one that was begun but not finished, and the ops that calls are drawn from."""
+    done, begun, ops = {}, None, []
     for line in progress.read_text().splitlines() if progress.exists() else []:
         entry = json.loads(line)
-        if "begins" in entry:
+        if "ops" in entry:
+            ops = entry["ops"]
+        elif "begins" in entry:
             begun = entry
         else:
             done[entry["call"]] = entry
-    return done, begun if begun and begun["call"] not in done else None
+    return done, begun if begun and begun["call"] not in done else None, ops
 
 
-def chunk(seed: int, first: int, last: int, folder: Path, limit: float) -> dict[int, dict]:
+def ended(process: subprocess.Popen, progress: Path, limit: float) -> str:
+    """How the process came to its end: of itself, or after `limit` seconds in one call."""
+    before = progress.stat().st_size if progress.exists() else 0
+    size, since = -1, time.monotonic()
+    while process.poll() is None:
+        time.sleep(0.25)
+        now = progress.stat().st_size if progress.exists() else 0
+        if now != size:
+            size, since = now, time.monotonic()
+        elif time.monotonic() - since > (limit if now > before else 5 * limit):  # TensorFlow takes its time to start
+            process.kill()
+            process.wait()
+            return f"no answer in {limit:.0f} s"
+    return f"exit status {process.returncode}"
+
+
+def chunk(seed: int, first: int, last: int, folder: Path, limit: float) -> tuple[dict[int, dict], list[str]]:
     progress = folder / f"{first:06}.jsonl"
     environment = {"ANVIL_SOFTWARE_DEVICE": "1", "ANVIL_GUARD": "1", "ANVIL_VALIDATE": "1", "TF_CPP_MIN_LOG_LEVEL": "3",
                    "TF_ENABLE_ONEDNN_OPTS": "0", **os.environ}  # fmt: skip
     while True:
-        done, _ = results(progress)
+        done, _, ops = results(progress)
         start = next((n for n in range(first, last) if n not in done), None)
         if start is None:
-            return done
+            return done, ops
         command = [sys.executable, __file__, "--child", f"{seed},{start},{last},{progress}"]
         errors = progress.with_suffix(".stderr")
         with errors.open("w") as stderr:
-            try:
-                how = f"exit status {subprocess.run(command, env=environment, stderr=stderr, timeout=limit).returncode}"
-            except subprocess.TimeoutExpired:
-                how = f"still running after {limit:.0f} s"
-        done, begun = results(progress)
+            how = ended(subprocess.Popen(command, env=environment, stderr=stderr), progress, limit)
+        told = errors.read_text()
+        if "validation layer is not installed" in told:
+            sys.exit("fuzz: the Vulkan validation layer is not installed (vulkan-validationlayers)")
+        done, begun, _ = results(progress)
         if begun:
-            entry = {
-                "call": begun["call"],
-                "op": begun["begins"].split()[0],
-                "kind": "died",
-                "wrong": [f"{begun['begins']}: {how}"],
-            }
+            entry = begun | {"kind": "died", "what": begun["begins"], "wrong": [f"{how} {told[-300:]}"]}
+            if begun["where"] == "CPU":  # nothing is known of the device's
+                entry |= {"kind": "ends TensorFlow's CPU kernel", "wrong": []}
+            del entry["begins"]
             with progress.open("a") as out:
                 out.write(json.dumps(entry) + "\n")
         elif not any(n in done for n in range(start, last)):
-            sys.exit(f"fuzz: nothing could be run, {how}\n{errors.read_text()[-2000:]}")
+            sys.exit(f"fuzz: nothing could be run, {how}\n{told[-2000:]}")
+
+
+def report(done: dict[int, dict], ops: set[str], seed: int, folder: Path) -> int:
+    """What is wrong, call by call, and how many calls each op had.  Returns the number of calls with a failure."""
+    bad = [e for e in done.values() if e["wrong"]]
+    for e in bad:
+        print(f"--only {e['call']}: {e['what']}: {e['wrong'][0]}")
+    calls, wrong = Counter(e["op"] for e in done.values()), Counter(e["op"] for e in bad)
+    per_op = folder / "calls_per_op.txt"
+    per_op.write_text("".join(f"{op} {calls[op]} calls, {wrong[op]} wrong\n" for op in sorted(ops)))
+    kinds = ", ".join(f"{n} {kind}" for kind, n in Counter(e["kind"] for e in done.values()).most_common())
+    print(f"{len(done)} calls ({kinds}), seed {seed}")
+    print(
+        f"{len(calls)} ops of {len(ops)}, each {min(calls[op] for op in ops)} to {max(calls.values())} times: {per_op}"
+    )
+    print(f"{sum(e.get('messages', 0) for e in done.values())} validation messages, "
+          f"{sum(e.get('sentinels', 0) for e in done.values())} calls wrote outside their tensors, "
+          f"{sum(e['kind'] == 'died' for e in done.values())} ended the process")  # fmt: skip
+    return len(bad)
 
 
 def main() -> int:
@@ -101,7 +141,7 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=20260101)
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default: 2)")
-    parser.add_argument("--limit", type=float, default=900, help="seconds that one process may take (default: 900)")
+    parser.add_argument("--limit", type=float, default=120, help="seconds that one call may take (default: 120)")
     parser.add_argument("--only", type=int, metavar="CALL", help="repeat one call")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs did")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -120,19 +160,15 @@ def main() -> int:
 
     started = time.monotonic()
     done: dict[int, dict] = {}
+    ops: set[str] = set()
     pieces = [(n, min(n + CHUNK, last)) for n in range(first, last, CHUNK)]
     with ThreadPoolExecutor(options.jobs) as pool:
-        for found in pool.map(lambda p: chunk(options.seed, *p, folder, options.limit), pieces):
+        for found, known in pool.map(lambda p: chunk(options.seed, *p, folder, options.limit), pieces):
             done |= found
+            ops |= set(known)
             print(f"{len(done)} calls, {sum(bool(e['wrong']) for e in done.values())} wrong", flush=True)
-    bad = [e for e in done.values() if e["wrong"]]
-    for e in bad:
-        print(f"call {e['call']}: {e['op']}, {e['kind']}: {e['wrong'][0]}")
-    kinds = ", ".join(f"{n} {kind}" for kind, n in Counter(e["kind"] for e in done.values()).most_common())
-    print(
-        f"{len(done)} calls of {len({e['op'] for e in done.values()})} ops ({kinds}), seed {options.seed}, {time.monotonic() - started:.0f} s"
-    )
-    print(f"\n{len(done) - len(bad)} passed, {len(bad)} failed")
+    bad = report(done, ops, options.seed, folder)
+    print(f"{time.monotonic() - started:.0f} s\n\n{len(done) - bad} passed, {bad} failed")
     return 1 if bad else 0
 
 

@@ -69,6 +69,11 @@ class Row:
     defined: Callable[[Case], int] = lambda case: 99  # how many outputs have defined values
     key: Callable[[dict], str] = lambda constraints: constraints.get("T", "any")
     exact_zero_sign: bool = True  # in specials, -0 and +0 differ
+    # Arguments in which awkward values come out as from the CPU kernel (None: in all), and which values do: "all",
+    # "numbers" (not NaN), "finite".
+    strewn: tuple[str, ...] | None = None
+    awkward: str = "all"
+    beside: bool = True  # what comes of calls near its own is known, from the CPU kernel
 
 
 TABLE: dict[str, Row] = {}

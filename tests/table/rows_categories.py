@@ -62,4 +62,15 @@ def stateful_invalid(dtype):
         yield Case(label, args)
 
 
-add(Row("Multinomial", TYPES, certain_cases, certain, tol=lambda _: Tol(), invalid=stateful_invalid))
+add(
+    Row(
+        "Multinomial",
+        TYPES,
+        certain_cases,
+        certain,
+        tol=lambda _: Tol(),
+        invalid=stateful_invalid,
+        strewn=(),
+        beside=False,
+    )
+)

@@ -51,7 +51,18 @@ def add_space(op, f):
         yield Case("scalar", {"images": np.ones((), dtype)})
         yield Case("four channels", {"images": np.ones((2, 2, 4), dtype)})
 
-    add(Row(op, ("float32",), cases, lambda a, _: each_pixel(f, a["images"]), tol=tol, invalid=invalid))
+    # The greatest of three of which one is NaN is what the CPU's vectors make of it.
+    add(
+        Row(
+            op,
+            ("float32",),
+            cases,
+            lambda a, _: each_pixel(f, a["images"]),
+            tol=tol,
+            invalid=invalid,
+            awkward="numbers",
+        )
+    )
 
 
 add_space("RGBToHSV", colorsys.rgb_to_hsv)
@@ -71,7 +82,8 @@ def add_adjustment(op, reference, parameter, amounts):
         yield Case("four channels", good | {"images": np.ones((2, 2, 4), dtype)})
         yield Case("vector", good | {parameter: np.ones(2, np.float32)})
 
-    add(Row(op, TWO, cases, reference, tol=tol, invalid=invalid))
+    # Where hues are infinite the CPU kernel of AdjustHue never ends.
+    add(Row(op, TWO, cases, reference, tol=tol, invalid=invalid, strewn=()))
 
 
 add_adjustment("AdjustHue", turned, "delta", (0.0, 0.3, -0.7, 1.25))

@@ -27,15 +27,32 @@ def forms():
     )
 
 
-def quantised(a, attr):
-    """The arithmetic of the other forms, channel by channel: the CPU kernel of this one rounds halves otherwise."""
-    x, low, high = (a[k].astype(np.float32) for k in ("inputs", "min", "max"))
+def nudged(a, attr):
+    """Inputs within their range, the range's lower end, and the size and the number of the step that is 0."""
+    low, high = ((a if "min" in a else attr)[k] for k in ("min", "max"))
+    x, low, high = (np.asarray(v).astype(np.float32) for v in (a["inputs"], low, high))
     first, last = np.float32(attr.get("narrow_range", False)), np.float32(2 ** attr["num_bits"] - 1)
     size = (high - low) / (last - first)
-    zero = np.clip(np.round(first - low / size), first, last)
+    zero = np.clip(np.floor((first - low / size).astype(np.float64) + 0.5), first, last).astype(np.float32)  # halves up
     bottom, top = (first - zero) * size, (last - zero) * size
-    steps = (np.clip(x, bottom, top) - bottom) / size - np.floor(-bottom / size + np.float32(0.5))
+    return np.clip(x, bottom, top), bottom, size, np.floor(-bottom / size + np.float32(0.5))
+
+
+def quantised(a, attr):
+    """The arithmetic of the other forms, channel by channel: the CPU kernel of this one rounds halves otherwise."""
+    x, bottom, size, zero = nudged(a, attr)
+    steps = (x - bottom) / size - zero
     return (np.floor(steps + np.float32(0.5)) * size).astype(np.float64)
+
+
+def ties(a, attr):
+    """One step, where what is rounded lies so near to a half that the rounding of the division, which on a GPU may be
+    wrong by 2.5 ulp, decides: in units of epsilon."""
+    x, bottom, size, zero = (v.astype(np.float64) for v in nudged(a, attr))
+    steps = (x - bottom) / size
+    off = np.abs(np.remainder(steps - zero, 1) - 0.5)
+    eps = float(np.finfo(np.float32).eps)
+    return np.where(off <= 4 * eps * np.maximum(np.abs(steps), 1), size / eps, 0)
 
 
 def add_fake(form, limits, backward):
@@ -57,6 +74,15 @@ def add_fake(form, limits, backward):
         if form == "Vars":
             yield call("no range", values(rng, (9,), dtype), values(rng, (9,), dtype), 0.0, 0.0, STEPS[0])
 
+    def specials(dtype):
+        """Beyond the range no gradient passes: 0 times it, which is NaN where it is infinite."""
+        if backward:
+            x = np.tile(np.array([-99, 0.5, 99], np.float32), 4)
+            dy = np.repeat(np.array([1, np.inf, -np.inf, np.nan], np.float32), 3)
+            if form == "VarsPerChannel":
+                x, dy = x[:, None], dy[:, None]
+            yield call("infinite gradients", x, dy, -1.0, 1.0, STEPS[0])
+
     def invalid(dtype):
         x = np.ones((3, 4), np.float32)
         yield call("bits", x, x, -1.0, 1.0, {"num_bits": 1})
@@ -76,9 +102,12 @@ def add_fake(form, limits, backward):
             ("float32",),
             cases,
             quantised if form == "VarsPerChannel" and not backward else None,
-            tol=lambda _: Tol(ulp=1, abs=2e-5 if backward else 0),
+            tol=lambda _: Tol(ulp=1, abs=2e-5) if backward else Tol(ulp=1, eps=1),
+            scale=None if backward else ties,
             invalid=invalid,
+            specials=specials,
             exact_zero_sign=False,
+            strewn=("inputs", "gradients"),  # the CPU kernel makes an integer of what a range gives
         )
     )
 

@@ -45,7 +45,19 @@ def add_complex(op, rank, f):
     def invalid(_):
         yield Case("rank", {"input": signal(np.random.default_rng(1), (4,) * (rank - 1))})
 
-    add(Row(op, KEY, cases, reference, tol=near, scale=rms(reference), invalid=invalid, key=lambda c: c["Tcomplex"]))
+    add(
+        Row(
+            op,
+            KEY,
+            cases,
+            reference,
+            tol=near,
+            scale=rms(reference),
+            strewn=(),
+            invalid=invalid,
+            key=lambda c: c["Tcomplex"],
+        )
+    )
 
 
 def add_real(op, rank, f):
@@ -75,6 +87,8 @@ def add_real(op, rank, f):
         longer = (2, *(9,) * rank)
         yield case(longer, (6,) * rank, rng)  # the rest is left out
         yield case(longer, (5,) * rank, rng)
+        if rank > 1:  # of nothing, zeros
+            yield case((*(2,) * (rank - 2), 0, 2), (3,) * rank, rng)
 
     def invalid(_):
         rng = np.random.default_rng(1)
@@ -83,7 +97,19 @@ def add_real(op, rank, f):
         yield Case("too long", case((4,) * rank, (9,) * rank, rng).args)
         yield Case("negative", case((4,) * rank, (-1,) * rank, rng).args)
 
-    add(Row(op, KEY, cases, reference, tol=near, scale=rms(reference), invalid=invalid, key=lambda c: c["Tcomplex"]))
+    add(
+        Row(
+            op,
+            KEY,
+            cases,
+            reference,
+            tol=near,
+            scale=rms(reference),
+            strewn=(),
+            invalid=invalid,
+            key=lambda c: c["Tcomplex"],
+        )
+    )
 
 
 for dims, rank in (("", 1), ("2D", 2), ("3D", 3)):
@@ -115,7 +141,7 @@ def add_named(op, f):
                 cpu=False,
             )
 
-    add(Row(op, KEY, cases, reference, tol=near, scale=rms(reference), key=lambda c: c["Tcomplex"]))
+    add(Row(op, KEY, cases, reference, tol=near, scale=rms(reference), strewn=(), key=lambda c: c["Tcomplex"]))
 
 
 add_named("FFTND", np.fft.fftn)

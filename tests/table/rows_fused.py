@@ -112,12 +112,12 @@ def norm_gradient_cases(dtype, rng):
         yield Case(f"{case.label} {attrs}", case.args | more, case.attrs | attrs, cpu=False)
 
 
-def norm_gradient(args, attrs):
+def norm_gradient(args, attrs, plain=rows_norm.backward):
     dy = args["y_backprop"]
     dy = np.where(args["y"] > 0, dy, 0) if attrs["activation_mode"] == "Relu" else dy
     nothing = np.zeros(0)
     side = (dy,) if attrs["num_side_inputs"] else ()
-    return (*rows_norm.backward(args | {"y_backprop": dy}, attrs), nothing, nothing, *side)
+    return (*plain(args | {"y_backprop": dy}, attrs), nothing, nothing, *side)
 
 
 add(
@@ -137,6 +137,7 @@ add(
         norm_gradient_cases,
         norm_gradient,
         tol=rows_norm.backward_tol,
+        scale=lambda a, attr: tuple(np.abs(v) for v in norm_gradient(a, attr, rows_norm.backward_scale)),
         defined=lambda case: 5 + case.attrs["num_side_inputs"],
     )
 )

@@ -46,6 +46,7 @@ def add_linear(op, reference, cases, name="input", grad=(), eps=16.0, invalid=No
             grad_eps=256,
             invalid=wrong,
             exact_zero_sign=False,
+            strewn=(),  # what comes of a matrix that has no decomposition is not said
         )
     )
 

@@ -35,6 +35,7 @@ add(
         lambda d, rng: map(sizes_as_tensors, plain_pools("MaxPool")(d, rng)),
         lambda a, at: ref.max_pool(a["input"], with_sizes(a, at)),
         tol=float_tol(0, 0),
+        awkward="numbers",  # as for MaxPool
         grad=("input",),
         grad_eps=16,
     )
@@ -47,6 +48,7 @@ add(
         lambda a, at: ref.max_pool_grad(a["orig_input"], a["grad"], with_sizes(a, at)),
         tol=sum_tol(4),
         scale=lambda a, at: ref.max_pool_grad(a["orig_input"], np.abs(a["grad"]), with_sizes(a, at)),
+        strewn=("grad",),  # the output must be that of the input
         grad=("grad",),
         grad_eps=16,
     )
@@ -79,7 +81,7 @@ def second_reference(a, attr):
     return ref.from_nhwc(np.take_along_axis(flat[1], np.argmax(flat[0], 4)[..., None], 4)[..., 0], attr)
 
 
-add(Row("MaxPoolGradGrad", FLOATS, second_cases, second_reference, tol=float_tol(0, 0)))
+add(Row("MaxPoolGradGrad", FLOATS, second_cases, second_reference, tol=float_tol(0, 0), strewn=("grad",)))
 add(
     Row(
         "MaxPoolGradGradV2",
@@ -87,6 +89,7 @@ add(
         lambda d, rng: map(sizes_as_tensors, second_cases(d, rng)),
         second_reference,
         tol=float_tol(0, 0),
+        strewn=("grad",),
     )
 )
 
@@ -121,7 +124,7 @@ def argmax_reference(a, attr):
     )
 
 
-add(Row("MaxPoolWithArgmax", FLOATS, argmax_cases, argmax_reference, tol=float_tol(0, 0)))
+add(Row("MaxPoolWithArgmax", FLOATS, argmax_cases, argmax_reference, tol=float_tol(0, 0), awkward="numbers"))
 
 
 def with_places(op):
@@ -279,6 +282,8 @@ def add_volume(op, reference, scale=None, grad=()):
             scale=scale,
             grad=grad,
             grad_eps=16,
+            strewn=("grad",) if op.startswith("MaxPool3DGrad") else None,  # the output must be that of the input
+            awkward="numbers" if op == "MaxPool3D" else "all",
         )
     )
 

@@ -52,7 +52,8 @@ def add_quantize(op):
             yield call("bits", x, -1, RANGES[0], WAYS[0], 63)
             yield call("order", x, -1, (2.0, 1.0), WAYS[0], 8)
 
-    add(Row(op, ("float32",), cases, None, tol=lambda _: Tol(ulp=2), invalid=invalid, exact_zero_sign=False))
+    add(Row(op, ("float32",), cases, None, tol=lambda _: Tol(ulp=2), invalid=invalid, exact_zero_sign=False, awkward="numbers",
+            strewn=("input", "gradients")))  # fmt: skip
 
 
 for name in ("V2", "V3", "V4", "V4Grad"):

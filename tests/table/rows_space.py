@@ -288,11 +288,15 @@ def update_cases(dtype, rng):
                 {"input": x, **indices(b, e, s, KINDS[n % 2]), "value": values(rng, value, dtype)},
                 masks,
             )
+    x = values(rng, (4, 5), dtype)
+    yield Case("an empty window takes any value", {"input": x, **indices([3], [1], [1], np.int32), "value": x[:2, :3]})
 
 
 def update_reference(a, attr):
     y = np.array(a["input"])
-    y[window_slices(y.ndim, a["begin"], a["end"], a["strides"], attr)] = a["value"]
+    window = window_slices(y.ndim, a["begin"], a["end"], a["strides"], attr)
+    if y[window].size:
+        y[window] = a["value"]
     return y
 
 

@@ -231,6 +231,7 @@ def add_conv(op, grad):
             grad=grad,
             grad_eps=64,
             invalid=lambda d: conv_invalid(op, d),
+            awkward="finite",
         )
     )
 

@@ -325,3 +325,17 @@ def test_many_threads_at_once():
     with ThreadPoolExecutor(8) as pool:
         for seed, y in enumerate(pool.map(work, range(32))):
             np.testing.assert_array_equal(y, np.full(2000, float(seed)))
+
+
+def test_a_neighbour_of_weight_zero_takes_part_in_a_resized_gradient():
+    """An output that lies on a pixel reads it twice, with weights 1 and 0: NaN where its gradient is infinite."""
+    dy = np.ones((1, 4, 4, 1), np.float32)
+    dy[0, 2, 2, 0] = np.inf
+    found = []
+    for device in (engine.DEVICE.name, engine.CPU):
+        with tf.device(device):
+            found.append(
+                tf.raw_ops.ResizeBilinearGrad(grads=dy, original_image=np.zeros((1, 2, 2, 1), np.float32)).numpy()
+            )
+    assert np.isnan(found[1]).any()
+    np.testing.assert_array_equal(found[0], found[1])
