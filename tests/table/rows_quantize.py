@@ -43,6 +43,13 @@ def add_quantize(op):
                 mode = ("HALF_TO_EVEN", "HALF_UP")[(n + k) % 2]
                 yield call(f"{shape} {axis} {way} {n}", x, axis, RANGES[(n + k) % 5], way, (8, 4, 12)[k % 3], mode)
 
+    def specials(dtype):
+        if backward:  # none passes from beyond the range: 0 times it, NaN where it is infinite
+            x = np.tile(np.array([-99, 0.5, 99], np.float32), 4)
+            dy = np.repeat(np.array([1, np.inf, -np.inf, np.nan], np.float32), 3)
+            case = call("infinite gradients", x, -1, (-1.0, 1.0), WAYS[0], 8)
+            yield Case(case.label, case.args | {"gradients": dy}, case.attrs)
+
     def invalid(dtype):
         x = np.ones((3, 4), np.float32)
         good = call("", x, -1, RANGES[0], WAYS[0], 8)
@@ -52,7 +59,7 @@ def add_quantize(op):
             yield call("bits", x, -1, RANGES[0], WAYS[0], 63)
             yield call("order", x, -1, (2.0, 1.0), WAYS[0], 8)
 
-    add(Row(op, ("float32",), cases, None, tol=lambda _: Tol(ulp=2), invalid=invalid, exact_zero_sign=False, awkward="numbers",
+    add(Row(op, ("float32",), cases, None, tol=lambda _: Tol(ulp=2), invalid=invalid, specials=specials, exact_zero_sign=False, awkward="numbers",
             strewn=("input", "gradients")))  # fmt: skip
 
 
