@@ -74,7 +74,11 @@ def strewn(row: Row, case: Case, rng: np.random.Generator) -> Case:
 
 
 def pointing_out(case: Case, rng: np.random.Generator) -> Case | None:
-    names = [n for n, v in case.args.items() if n in POINTERS and not isinstance(v, list) and np.size(v) and np.asarray(v).dtype.kind in "iu"]
+    names = [
+        n
+        for n, v in case.args.items()
+        if n in POINTERS and not isinstance(v, list) and np.size(v) and np.asarray(v).dtype.kind in "iu"
+    ]
     if not names:
         return None
     name = str(rng.choice(names))
