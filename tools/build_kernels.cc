@@ -32,7 +32,7 @@ using anvil::require;
 
 namespace {
 
-constexpr int kBuilderVersion = 5;  // raise when the options or the cached form change
+constexpr int kBuilderVersion = 6;  // raise when the options or the cached form change
 
 struct Arguments {
   fs::path kernels, cache, out, list;

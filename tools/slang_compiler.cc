@@ -120,6 +120,8 @@ void SlangCompiler::new_session() {
   targets[0].profile = state_->global->findProfile("spirv_1_5");
   targets[0].flags = SLANG_TARGET_FLAG_GENERATE_SPIRV_DIRECTLY;
   targets[1].format = SLANG_METAL;
+  // The session's option does not reach the target: the text would name the folder it was built in.
+  targets[1].lineDirectiveMode = SLANG_LINE_DIRECTIVE_MODE_NONE;
   const auto option = [](CompilerOptionName name, int value) {
     slang::CompilerOptionEntry e;
     e.name = name;
@@ -133,7 +135,6 @@ void SlangCompiler::new_session() {
       option(CompilerOptionName::Optimization, SLANG_OPTIMIZATION_LEVEL_DEFAULT),
       option(CompilerOptionName::FloatingPointMode, SLANG_FLOATING_POINT_MODE_PRECISE),
       option(CompilerOptionName::MatrixLayoutRow, 1),
-      option(CompilerOptionName::LineDirectiveMode, SLANG_LINE_DIRECTIVE_MODE_NONE),
   };
   const char* paths[] = {state_->folder.c_str()};
   slang::SessionDesc desc;

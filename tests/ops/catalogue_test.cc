@@ -33,6 +33,17 @@ TEST(Catalogue, ThePackHoldsNothingElse) {
   EXPECT_EQ(pack.names(PackTarget::spirv), listed);
 }
 
+// What ships must not depend on where it was built.
+TEST(Catalogue, TheMetalTextNamesNoFolder) {
+  const Pack pack(ANVIL_TEST_PACK);
+  for (const auto& name : pack.names(PackTarget::msl)) {
+    const KernelCode code = pack.load(name, PackTarget::msl);
+    const std::string_view text(reinterpret_cast<const char*>(code.code.data()), code.code.size());
+    EXPECT_EQ(text.find("#line"), text.npos) << name;
+    EXPECT_EQ(text.find(".slang"), text.npos) << name;
+  }
+}
+
 // Two rows for one op and one combination of types would be registered twice, and TensorFlow would refuse to run it.
 TEST(Catalogue, NoCombinationOfTypesIsRegisteredTwice) {
   std::set<std::string> seen;
