@@ -19,10 +19,10 @@ def compare_special(row, key, case, got, want, exact, scale):
     tol = engine.tolerance(row, key)
     with np.errstate(all="ignore"):
         g, w = got.astype(np.float64), want.astype(np.float64)
-        ok = agree(row, name, g, w)
+        ok = agree(row, tol, name, g, w)
         if exact is not None:
             ok |= as_exact(row, name, tol, g, w, exact, scale)
-            ok |= finite(case, got.shape) & agree(row, name, g, exact.astype(numpy_type(name)).astype(np.float64))
+            ok |= finite(case, got.shape) & agree(row, tol, name, g, exact.astype(numpy_type(name)).astype(np.float64))
         unknown = np.isfinite(w) & (True if exact is None else ~np.isfinite(exact))
         ok |= unknown & (np.abs(g - w) <= engine.allowance(w, name, tol)) & ~((g == 0) & (w == 0))
     if ok.all():
@@ -52,7 +52,7 @@ def as_exact(row, name, tol, g, w, exact, scale):
     both = np.isfinite(exact) & ~((g == 0) & (w == 0))
     ok = np.zeros(g.shape, bool)
     if name in ("float16", "bfloat16"):  # in which the CPU kernels compute, and overflow on the way
-        ok |= agree(row, name, g, exact)
+        ok |= agree(row, tol, name, g, exact)
     if scale is None:
         both &= np.isfinite(w)
     else:  # CPU kernels add the products of zeros that they pad with; and what overflows is a matter of the order
@@ -62,9 +62,9 @@ def as_exact(row, name, tol, g, w, exact, scale):
     return ok | (both & (np.abs(g - exact) <= engine.allowance(exact, name, tol, scale)))
 
 
-def agree(row, name, g, w):
+def agree(row, tol, name, g, w):
     """Equal, or near: what is finite is measured by test_values, here the kinds of numbers count."""
-    least = max(row.tol(name).abs, 4 * float(finfo(name).tiny))
+    least = max(tol.abs, 4 * float(finfo(name).tiny))
     near = np.abs(g - w) <= 64 * float(finfo(name).eps) * np.abs(w) + least
     top = float(finfo(name).max)
     edge = (np.abs(w) > top * 0.98) & (np.abs(g) > top * 0.98) & (np.sign(g) == np.sign(w))
