@@ -88,8 +88,9 @@ def build(tensorflow: Path, out: Path) -> Path:
             *("-D_GLIBCXX_USE_CXX11_ABI=1", "-DEIGEN_MAX_ALIGN_BYTES=64"),  # as TensorFlow's wheels are built
             "-DEIGEN_USE_THREADS=",  # its list kernels need it, in every header that comes before them too
             f'-DANVIL_SHIM_TENSORFLOW="{version}"',
+            # What is built does not say where: TensorFlow's checks print their file.
+            *(f"-ffile-prefix-map={source}/=", f"-ffile-prefix-map={tensorflow}/=", f"-ffile-prefix-map={folder}/="),
             *("-I", str(source), "-isystem", str(tensorflow / "include")),
-            *("-isystem", str(tensorflow / "include" / "external" / "farmhash_archive" / "src")),
             *("-isystem", str(tensorflow / "include/external/farmhash_archive/src")),  # missing from -I in 2.16
             *("-o", str(made), str(unit)),
             *(f"-L{tensorflow}", "-l:libtensorflow_framework.so.2", "-l:libtensorflow_cc.so.2"),
