@@ -57,7 +57,8 @@ def with_gpus_of_its_own(tmp_path_factory):
     if not code:
         pytest.skip("knows no machine code for this computer")
     real = Path(importlib.util.find_spec("tensorflow").submodule_search_locations[0])
-    folder = tmp_path_factory.mktemp("own_gpus")
+    # TensorFlow loads plug-ins only if it was itself loaded from a folder of this name.
+    folder = tmp_path_factory.mktemp("own_gpus") / "site-packages"
     # Links to files, not to folders: TensorFlow's libraries look for one another by "..".
     skipped = shutil.ignore_patterns("include", FRAMEWORK, "__pycache__")
     shutil.copytree(real, folder / "tensorflow", copy_function=os.symlink, ignore=skipped)
