@@ -32,7 +32,8 @@ class Stage:
     needs: tuple[str, ...] = ()
     report: bool = False  # the last command writes a JUnit report to build/reports/NAME.xml
     logs: Path | None = None  # the sanitizers write here, and what they wrote is judged
-    program: str = ""  # the stage is skipped where this is not installed (tools/setup.sh says which distributions lack it)
+    # The stage is skipped where this is not installed (tools/setup.sh says which distributions lack it).
+    program: str = ""
 
 
 def ctest(name: str, preset: str, **kinds) -> Stage:
