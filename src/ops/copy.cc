@@ -39,6 +39,15 @@ int64_t elements(const Axes& axes) {
 }  // namespace
 
 CopyPlan plan_copy(const Walk& walk, uint32_t element_bytes, uint32_t alignment) {
+  if (element_bytes == 16) {
+    Walk pairs = walk;
+    pairs.from *= 2;
+    pairs.to *= 2;
+    for (Axis& a : pairs.axes)
+      for (int64_t& s : a.stride) s *= 2;
+    pairs.axes.insert(pairs.axes.begin(), Axis{2, {1, 1}});
+    return plan_copy(pairs, 8, alignment);
+  }
   CopyPlan plan;
   if (elements(walk.axes) == 0) return plan;
   plan.walk = {collapse(walk.axes), walk.from, walk.to};
@@ -81,10 +90,11 @@ void launch_copy(Call& call, const Walk& walk, const Tensor& x, const Tensor& y)
   if (plan.how == CopyPlan::How::none) return;
   const uint64_t count = static_cast<uint64_t>(elements(plan.walk.axes));
   if (plan.how == CopyPlan::How::contiguous)
-    return call.stream().copy(static_cast<char*>(y.data) + plan.walk.to * bytes,
-                              static_cast<const char*>(x.data) + plan.walk.from * bytes, count * bytes);
-  require(x.size() <= UINT32_MAX && y.size() <= UINT32_MAX, Code::unimplemented,
-          "tensors over 2^32 elements cannot be copied by strides, got ", text(x.shape), " and ", text(y.shape));
+    return call.stream().copy(static_cast<char*>(y.data) + plan.walk.to * plan.bytes,
+                              static_cast<const char*>(x.data) + plan.walk.from * plan.bytes, count * plan.bytes);
+  const int64_t limit = bytes > plan.bytes ? UINT32_MAX / 2 : UINT32_MAX;
+  require(x.size() <= limit && y.size() <= limit, Code::unimplemented, "tensors over ", limit,
+          " elements cannot be copied by strides, got ", text(x.shape), " and ", text(y.shape));
   const Kernel& kernel = call.kernel(copy_name(plan.bytes, plan.walk.axes.size()));
   for (const Walk& at : plan.outer) {
     const CopyParams params{static_cast<uint32_t>(count), static_cast<uint32_t>(plan.walk.from + at.from),
@@ -96,6 +106,13 @@ void launch_copy(Call& call, const Walk& walk, const Tensor& x, const Tensor& y)
 void copy_variants(const OpSpec&, std::vector<std::string>& names) {
   for (const uint32_t bytes : {1, 2, 4, 8})
     for (const size_t axes : {2, 3, kCopyRank}) names.push_back(copy_name(bytes, axes));
+}
+
+Tensor in_units(Tensor t) {
+  if (size_of(t.type) <= 8) return t;
+  t.shape.push_back(2);
+  t.type = DType::f64;
+  return t;
 }
 
 Tensor expanded(Call& call, const Tensor& x, const Shape& shape) {
@@ -110,6 +127,7 @@ void launch_fill(Call& call, const Tensor& x, const Tensor& y) {
   if (y.size() == 0) return;
   require_indexable("Fill", y);
   const uint32_t bytes = static_cast<uint32_t>(size_of(y.type));
+  if (bytes > 8) return launch_copy(call, {{{y.size(), {0, 1}}}}, x, y);
   const MapPlan plan = plan_map(static_cast<uint64_t>(y.size()), bytes, reinterpret_cast<uintptr_t>(y.data) % 8 == 0);
   const auto launch = [&](bool whole, uint64_t count, const Tensor& to) {
     call.stream().launch(call.kernel(fill_name(bytes, whole)), Grid::line(div_up(count, kGroup)), {read(x), write(to)},
@@ -119,14 +137,14 @@ void launch_fill(Call& call, const Tensor& x, const Tensor& y) {
   if (plan.rest) launch(false, plan.rest, tail(y, plan.chunks * plan.lanes));
 }
 
-void fill_elements(Call& call, uint64_t bits, const Tensor& y) {
+void fill_elements(Call& call, const Bits& bits, const Tensor& y) {
   if (y.size() == 0) return;
   const size_t bytes = size_of(y.type);
-  const uint64_t first = bits & 0xff;
+  const uint64_t first = bits.low & 0xff;
   bool one_byte = true;
-  for (size_t k = 1; k < bytes; ++k) one_byte &= (bits >> (8 * k) & 0xff) == first;
+  for (size_t k = 1; k < bytes; ++k) one_byte &= ((k < 8 ? bits.low : bits.high) >> (8 * (k % 8)) & 0xff) == first;
   if (one_byte) return call.stream().fill(y.data, static_cast<uint32_t>(first), 1, y.bytes());
-  if (bytes == 4) return call.stream().fill(y.data, static_cast<uint32_t>(bits), 4, y.bytes());
+  if (bytes == 4) return call.stream().fill(y.data, static_cast<uint32_t>(bits.low), 4, y.bytes());
   const Tensor one = call.scratch(y.type, {});
   call.stream().upload(one.data, &bits, bytes);
   launch_fill(call, one, y);
@@ -135,6 +153,7 @@ void fill_elements(Call& call, uint64_t bits, const Tensor& y) {
 void fill_variants(const OpSpec&, std::vector<std::string>& names) {
   for (const uint32_t bytes : {1, 2, 4, 8})
     for (const bool whole : {false, true}) names.push_back(fill_name(bytes, whole));
+  names.push_back(copy_name(8, 2));
 }
 
 }  // namespace anvil::ops

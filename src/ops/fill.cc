@@ -25,6 +25,9 @@ uint64_t one(DType t) {
     case DType::f32: return std::bit_cast<uint32_t>(1.0f);
     case DType::f16: return 0x3c00;
     case DType::bf16: return 0x3f80;
+    case DType::c64: return std::bit_cast<uint32_t>(1.0f);
+    case DType::f64:
+    case DType::c128: return std::bit_cast<uint64_t>(1.0);
     default: return 1;
   }
 }
@@ -80,10 +83,10 @@ void both_variants(const OpSpec& op, std::vector<std::string>& names) {
   fill_variants(op, names);
 }
 
-const std::vector<DType> kAll = join({kFloats, kDeviceInts, {DType::boolean}});
+const std::vector<DType> kAll = join({kFloats, kDeviceInts, kWide, {DType::boolean}});
 const std::vector<DType> kFilled =
-    join({kFloats, {DType::boolean, DType::i8, DType::i16, DType::i64, DType::u8, DType::u16}});
-const std::vector<DType> kSmall = {DType::f32, DType::f16, DType::bf16, DType::boolean, DType::i64};
+    join({kFloats, kWide, {DType::boolean, DType::i8, DType::i16, DType::i64, DType::u8, DType::u16}});
+const std::vector<DType> kSmall = join({kFloats, kWide, {DType::boolean, DType::i64}});
 const std::vector<DType> kTiled = join({kSmall, {DType::i16, DType::i32}});
 
 const Family fill{

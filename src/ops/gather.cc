@@ -3,6 +3,7 @@
 #include <functional>
 #include <numeric>
 
+#include "ops/copy.h"
 #include "ops/host.h"
 #include "ops/map.h"
 
@@ -60,15 +61,16 @@ void gather(Call& call, const OpSpec& op, int64_t axis, int64_t batch) {
   Shape shape(begin, begin + axis);
   shape.insert(shape.end(), indices.shape.begin() + batch, indices.shape.end());
   shape.insert(shape.end(), begin + axis + 1, x.shape.end());
-  const Tensor y = call.output(0, x.type, shape);
+  const Tensor y = in_units(call.output(0, x.type, shape));
   if (y.size() == 0) return;
-  require_indexable(op.name, x);
+  const Tensor from = in_units(x);
+  require_indexable(op.name, from);
   require_indexable(op.name, y);
   const int64_t outer = product(begin + batch, begin + axis);
   const int64_t per_batch = product(indices.shape.begin() + batch, indices.shape.end());
-  int64_t inner = product(begin + axis + 1, x.shape.end()), moves = y.size();
+  int64_t inner = product(from.shape.begin() + axis + 1, from.shape.end()), moves = y.size();
   // Neighbouring elements of a slice move as one where addresses allow.
-  size_t bytes = size_of(x.type);
+  size_t bytes = size_of(from.type);
   const uintptr_t addresses = reinterpret_cast<uintptr_t>(x.data) | reinterpret_cast<uintptr_t>(y.data);
   for (; bytes < 8 && inner % 2 == 0 && addresses % (2 * bytes) == 0; bytes *= 2) {
     inner /= 2;
@@ -87,7 +89,7 @@ void run_v2(Call& call, const OpSpec& op, const State* state) {
 }
 void run_v1(Call& call, const OpSpec& op, const State*) { gather(call, op, 0, 0); }
 
-const std::vector<DType> kTypes = join({kFloats, {DType::boolean, DType::i32, DType::i64}});
+const std::vector<DType> kTypes = join({kFloats, kWide, {DType::boolean, DType::i32, DType::i64}});
 const TypeAxis kIndices{"Tindices", {DType::i32, DType::i64}};
 
 // The slices start behind the batch's axes, and the indices' batch axes are as many.
@@ -96,9 +98,8 @@ void run_resource(Call& call, const OpSpec& op, const State* state) {
   gather(call, op, batch, batch);
 }
 OpSpec resource_gather() {
-  OpSpec row{"ResourceGather", join({kFloats, kDeviceInts, {DType::boolean, DType::f64, DType::c64}}),
-             run_resource,     "",
-             variants,         prepare};
+  OpSpec row{"ResourceGather", join({kFloats, kDeviceInts, kWide, {DType::boolean}}), run_resource, "", variants,
+             prepare};
   row.host = {"resource"};
   row.type_attr = "dtype";
   row.more = {kIndices};

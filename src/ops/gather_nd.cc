@@ -1,5 +1,6 @@
 // GatherNd: slices of a tensor by rows of indices.  As in TensorFlow's CUDA build a row that points outside gives
 // zeros, since the host does not see the indices; nothing outside the tensor is read.
+#include "ops/copy.h"
 #include "ops/map.h"
 
 namespace anvil::ops {
@@ -19,7 +20,8 @@ void variants(const OpSpec&, std::vector<std::string>& names) {
 }
 
 void run(Call& call, const OpSpec& op, const State*) {
-  const Tensor x = call.input(0), indices = call.input(1);
+  Tensor x = call.input(0);
+  const Tensor indices = call.input(1);
   require(x.rank() >= 1, Code::invalid_argument, "params must be at least a vector");
   require(indices.rank() >= 1, Code::invalid_argument, "indices must be at least a vector");
   const int64_t depth = indices.shape.back();
@@ -30,10 +32,11 @@ void run(Call& call, const OpSpec& op, const State*) {
   Shape shape(indices.shape.begin(), indices.shape.end() - 1);
   const int64_t rows = count(shape);
   shape.insert(shape.end(), x.shape.begin() + depth, x.shape.end());
-  const Tensor y = call.output(0, x.type, shape);
+  const Tensor y = in_units(call.output(0, x.type, shape));
   if (y.size() == 0) return;
   require(x.size() > 0 || depth == 0, Code::invalid_argument, "Requested more than 0 entries, but params is empty.  ",
           "Params shape: ", text(x.shape));
+  x = in_units(x);
   require_indexable(op.name, x);
   require_indexable(op.name, y);
   require_indexable(op.name, indices);
@@ -44,7 +47,7 @@ void run(Call& call, const OpSpec& op, const State*) {
                        Grid::line(div_up(y.size(), kMapGroup)), {read(x), read(indices), write(y)}, params);
 }
 
-const std::vector<DType> kTypes = join({kFloats, {DType::f64, DType::c64, DType::i32, DType::i64}});
+const std::vector<DType> kTypes = join({kFloats, kWide, {DType::i32, DType::i64}});
 const TypeAxis kIndices{"Tindices", {DType::i32, DType::i64}};
 
 OpSpec resource_gather_nd() {

@@ -36,8 +36,8 @@ std::vector<int64_t> host_values(const Tensor& t) {
   return v;
 }
 
-uint64_t host_bits(const Tensor& t) {
-  uint64_t bits = 0;
+Bits host_bits(const Tensor& t) {
+  Bits bits;
   std::memcpy(&bits, t.data, size_of(t.type));
   return bits;
 }
@@ -64,7 +64,7 @@ void move_elements(Call& call, const OpSpec& op, const Walk& walk, const Tensor&
   });
 }
 
-void set_elements(Call& call, const OpSpec& op, uint64_t bits, const Tensor& y) {
+void set_elements(Call& call, const OpSpec& op, const Bits& bits, const Tensor& y) {
   if (!on_host(op)) return fill_elements(call, bits, y);
   const size_t bytes = size_of(y.type);
   for (int64_t i = 0; i < y.size(); ++i)

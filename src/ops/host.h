@@ -12,8 +12,8 @@ namespace anvil::ops {
 std::vector<int64_t> host_values(const Tensor& t);
 // The one element of a host argument of one element; throws invalid_argument otherwise, naming the argument.
 int64_t host_scalar(const Tensor& t, const char* name);
-// The bytes of a host argument's first element, low end first; the rest is zero.  For types of at most 8 bytes.
-uint64_t host_bits(const Tensor& t);
+// The bytes of a host argument's first element.
+Bits host_bits(const Tensor& t);
 // The elements as a shape.
 Shape host_shape(const Tensor& t);
 
@@ -23,7 +23,7 @@ inline bool on_host(const OpSpec& op) { return op.kernel == kHost; }
 
 // launch_copy() for either memory: moves the elements of x along the walk to y.
 void move_elements(Call& call, const OpSpec& op, const Walk& walk, const Tensor& x, const Tensor& y);
-// Every element of y becomes the one whose bytes are in `bits` (low end first).
-void set_elements(Call& call, const OpSpec& op, uint64_t bits, const Tensor& y);
+// fill_elements() for either memory.
+void set_elements(Call& call, const OpSpec& op, const Bits& bits, const Tensor& y);
 
 }  // namespace anvil::ops

@@ -54,7 +54,7 @@ Band band_of(const Tensor& k, int64_t rows, int64_t columns, const State* state)
 }
 uint64_t padding_of(const Tensor& t) {
   require(t.size() == 1 && t.rank() == 0, Code::invalid_argument, "Padding must be scalar.");
-  return host_bits(t);
+  return host_bits(t).low;
 }
 
 std::string name(const char* entry, size_t bytes) { return str("diagonals/", entry, "<", bytes, ">"); }

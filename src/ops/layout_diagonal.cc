@@ -94,9 +94,10 @@ void both_variants(const OpSpec& op, std::vector<std::string>& names) {
   fill_variants(op, names);
 }
 
-const std::vector<DType> kAll = join({kFloats, kDeviceInts, {DType::i32, DType::boolean}});
-const std::vector<DType> kDiagonal = {DType::f32, DType::f16, DType::i32, DType::i64};
-const std::vector<DType> kMatrix = join({kFloats, {DType::boolean}});
+const std::vector<DType> kAll = join({kFloats, kDeviceInts, kWide, {DType::i32, DType::boolean}});
+const std::vector<DType> kDiagonal = join({kWide, {DType::f32, DType::f16, DType::i32, DType::i64}});
+const std::vector<DType> kMatrix = join({kFloats, kWide, {DType::boolean}});
+const std::vector<DType> kBanded = join({kFloats, {DType::f64, DType::c64, DType::boolean}});
 
 const Family diagonal{
     {"Snapshot", kAll, run_snapshot},
@@ -104,7 +105,7 @@ const Family diagonal{
     {"DiagPart", kDiagonal, run_diag_part, "", copy_variants},
     {"MatrixDiag", kMatrix, run_matrix_diag, "", both_variants},
     {"MatrixDiagPart", kMatrix, run_matrix_diag_part, "", copy_variants},
-    {"MatrixBandPart", kMatrix, run_band_part, "", band_variants, nullptr, {"num_lower", "num_upper"}},
+    {"MatrixBandPart", kBanded, run_band_part, "", band_variants, nullptr, {"num_lower", "num_upper"}},
 };
 
 }  // namespace

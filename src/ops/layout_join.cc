@@ -165,11 +165,11 @@ void run_split_v(Call& call, const OpSpec& op, const State* state) {
   split(call, op, x, 0, a, widths, false);
 }
 
-const std::vector<DType> kJoined = {DType::f32, DType::f16, DType::bf16, DType::boolean, DType::i8, DType::i16,
-                                    DType::i64, DType::u8,  DType::u16,  DType::u32,     DType::u64};
-const std::vector<DType> kPacked = {DType::f32, DType::f16, DType::bf16, DType::boolean,
-                                    DType::i16, DType::i64, DType::u32,  DType::u64};
-const std::vector<DType> kUnpacked = {DType::f32, DType::f16, DType::bf16, DType::boolean, DType::u8};
+const std::vector<DType> kJoined = join({kFloats, kDeviceInts, kWide, {DType::boolean}});
+const std::vector<DType> kPacked =
+    join({kFloats, kWide, {DType::boolean, DType::i16, DType::i64, DType::u32, DType::u64}});
+const std::vector<DType> kUnpacked = join({kFloats, kWide, {DType::boolean, DType::u8}});
+const std::vector<DType> kSplit = join({kFloats, kWide});
 const std::vector<DType> kInt32 = {DType::i32};
 
 const Family join_and_split{
@@ -178,8 +178,8 @@ const Family join_and_split{
     {"Pack", kPacked, run_pack, "", copy_variants, prepare_pack},
     {"Pack", kInt32, run_pack, kHost, nullptr, prepare_pack, {"values", "output"}},
     {"Unpack", kUnpacked, run_unpack, "", copy_variants, prepare_unpack},
-    {"Split", kFloats, run_split, "", copy_variants, prepare_split, {"split_dim"}},
-    {"SplitV", kFloats, run_split_v, "", copy_variants, prepare_split, {"size_splits", "split_dim"}},
+    {"Split", kSplit, run_split, "", copy_variants, prepare_split, {"split_dim"}},
+    {"SplitV", kSplit, run_split_v, "", copy_variants, prepare_split, {"size_splits", "split_dim"}},
     {"SplitV", kInt32, run_split_v, kHost, nullptr, prepare_split, {"value", "size_splits", "split_dim", "output"}},
 };
 

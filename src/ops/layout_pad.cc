@@ -31,7 +31,7 @@ Shape padded(const Shape& shape, const std::vector<Padding>& paddings) {
   return out;
 }
 
-void pad(Call& call, const OpSpec& op, uint64_t bits) {
+void pad(Call& call, const OpSpec& op, const Bits& bits) {
   const Tensor x = call.input(0);
   const auto paddings = read_paddings(x, call.input(1));
   const Shape shape = padded(x.shape, paddings);
@@ -96,8 +96,7 @@ void both_variants(const OpSpec& op, std::vector<std::string>& names) {
   fill_variants(op, names);
 }
 
-const std::vector<DType> kPadded = {DType::f32, DType::f16, DType::bf16, DType::boolean,
-                                    DType::i8,  DType::i64, DType::u8};
+const std::vector<DType> kPadded = join({kFloats, kWide, {DType::boolean, DType::i8, DType::i64, DType::u8}});
 const std::vector<DType> kInt32 = {DType::i32};
 
 const Family pads{
@@ -105,7 +104,7 @@ const Family pads{
     {"Pad", kInt32, run_pad, kHost, nullptr, nullptr, {"input", "paddings", "output"}},
     {"PadV2", kPadded, run_pad_v2, "", both_variants, nullptr, {"paddings", "constant_values"}},
     {"PadV2", kInt32, run_pad_v2, kHost, nullptr, nullptr, {"input", "paddings", "constant_values", "output"}},
-    {"MirrorPad", kFloats, run_mirror_pad, "", copy_variants, prepare_mirror, {"paddings"}},
+    {"MirrorPad", join({kFloats, {DType::f64}}), run_mirror_pad, "", copy_variants, prepare_mirror, {"paddings"}},
 };
 
 }  // namespace

@@ -1,12 +1,14 @@
 // Transpose and Reverse.
 #include <algorithm>
 
+#include "ops/complex.h"
 #include "ops/host.h"
 
 namespace anvil::ops {
 namespace {
 
 constexpr int64_t kTile = 32;  // as in transpose.slang
+constexpr const char* kConjugate = "conjugate";
 
 struct TileParams {
   uint32_t rows, columns, column_tiles, tiles;
@@ -28,6 +30,20 @@ Matrices as_matrices(const Axes& axes) {
   return {axes.size() == 3 ? axes[2].size : 1, r.size, c.size};
 }
 
+// Moves x along the walk to y, in tiles where that is better.
+void transpose(Call& call, const OpSpec& op, const Walk& walk, const Tensor& x, const Tensor& y) {
+  const Matrices m = as_matrices(collapse(walk.axes));
+  if (m.batch == 0 || call.caps().cpu_type() || std::min(m.rows, m.columns) < 8 || x.size() > UINT32_MAX ||
+      size_of(x.type) > 8)
+    return move_elements(call, op, walk, x, y);
+  const int64_t row_tiles = static_cast<int64_t>(div_up(m.rows, kTile)),
+                column_tiles = static_cast<int64_t>(div_up(m.columns, kTile));
+  const TileParams params{static_cast<uint32_t>(m.rows), static_cast<uint32_t>(m.columns),
+                          static_cast<uint32_t>(column_tiles), static_cast<uint32_t>(row_tiles * column_tiles)};
+  call.stream().launch(call.kernel(tile_name(size_of(x.type))), Grid::line(m.batch * row_tiles * column_tiles),
+                       {read(x), write(y)}, params);
+}
+
 void run_transpose(Call& call, const OpSpec& op, const State*) {
   const Tensor x = call.input(0), p = call.input(1);
   require(p.rank() == 1, Code::invalid_argument, "perm must be rank 1, got shape ", text(p.shape));
@@ -47,24 +63,19 @@ void run_transpose(Call& call, const OpSpec& op, const State*) {
   }
   for (size_t i = 0; i < seen.size(); ++i)
     require(seen[i], Code::invalid_argument, i, " is missing from the permutation.");
-  if (identity || x.size() <= 1) return call.output_alias(0, 0, shape);
+  const bool conjugate = op.kernel == kConjugate && (x.type == DType::c64 || x.type == DType::c128);
+  if (!conjugate && (identity || x.size() <= 1)) return call.output_alias(0, 0, shape);
   const Tensor y = call.output(0, x.type, shape);
   if (y.size() == 0) return;
   const auto from = contiguous_strides(x.shape), to = contiguous_strides(shape);
   Walk walk;
   for (size_t d = shape.size(); d-- > 0;) walk.axes.push_back({shape[d], {from[static_cast<size_t>(perm[d])], to[d]}});
-  const Matrices m = as_matrices(collapse(walk.axes));
-  if (m.batch == 0 || call.caps().cpu_type() || std::min(m.rows, m.columns) < 8 || x.size() > UINT32_MAX)
-    return move_elements(call, op, walk, x, y);
-  const int64_t row_tiles = static_cast<int64_t>(div_up(m.rows, kTile)),
-                column_tiles = static_cast<int64_t>(div_up(m.columns, kTile));
-  const TileParams params{static_cast<uint32_t>(m.rows), static_cast<uint32_t>(m.columns),
-                          static_cast<uint32_t>(column_tiles), static_cast<uint32_t>(row_tiles * column_tiles)};
-  call.stream().launch(call.kernel(tile_name(size_of(x.type))), Grid::line(m.batch * row_tiles * column_tiles),
-                       {read(x), write(y)}, params);
+  transpose(call, op, walk, x, y);
+  if (conjugate) launch_conj(call, y, y);
 }
 
 void transpose_variants(const OpSpec& op, std::vector<std::string>& names) {
+  if (op.kernel == kConjugate) conj_variants(op, names);
   copy_variants(op, names);
   for (const size_t bytes : {1, 2, 4, 8}) names.push_back(tile_name(bytes));
 }
@@ -107,13 +118,13 @@ void run_reverse(Call& call, const OpSpec& op, const State*) {
   reverse(call, op, x, backwards);
 }
 
-const std::vector<DType> kAll = join({kFloats, kDeviceInts, {DType::boolean}});
-const std::vector<DType> kReversed = {DType::f32, DType::f16, DType::bf16, DType::boolean, DType::i8, DType::u8};
+const std::vector<DType> kAll = join({kFloats, kDeviceInts, kWide, {DType::i32, DType::boolean}});
+const std::vector<DType> kReversed = join({kFloats, kWide, {DType::boolean, DType::i8, DType::u8}});
 const std::vector<DType> kInt32 = {DType::i32};
 
 const Family permute{
-    {"Transpose", join({kAll, kInt32}), run_transpose, "", transpose_variants, nullptr, {"perm"}},
-    {"ConjugateTranspose", join({kAll, kInt32}), run_transpose, "", transpose_variants, nullptr, {"perm"}},
+    {"Transpose", kAll, run_transpose, "", transpose_variants, nullptr, {"perm"}},
+    {"ConjugateTranspose", kAll, run_transpose, kConjugate, transpose_variants, nullptr, {"perm"}},
     {"Reverse", kReversed, run_reverse, "", copy_variants, nullptr, {"dims"}},
     {"Reverse", kInt32, run_reverse, kHost, nullptr, nullptr, {"tensor", "dims", "output"}},
     {"ReverseV2", kReversed, run_reverse_v2, "", copy_variants, nullptr, {"axis"}},

@@ -137,7 +137,7 @@ void run_mirror_pad_grad(Call& call, const OpSpec& op, const State* state) {
   }
 }
 
-const std::vector<DType> kRolled = join({kFloats, {DType::f64, DType::c64, DType::i32, DType::i64, DType::u32}});
+const std::vector<DType> kRolled = join({kFloats, kWide, {DType::i32, DType::i64, DType::u32}});
 const std::vector<DType> kReversed = join({kFloats, {DType::f64, DType::boolean}});
 const std::vector<DType> kEither = {DType::i32, DType::i64};
 const Family rolls{

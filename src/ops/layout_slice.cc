@@ -96,9 +96,7 @@ void run_assign(Call& call, const OpSpec&, const State* state) {
   launch_copy(call, walk, value, ref);
 }
 OpSpec slice_assign(const char* name, bool resource) {
-  OpSpec row{name,          join({kFloats, kDeviceInts, {DType::boolean, DType::f64, DType::c64, DType::c128}}),
-             run_assign,    "",
-             copy_variants, prepare_masks};
+  OpSpec row{name, join({kFloats, kDeviceInts, kWide, {DType::boolean}}), run_assign, "", copy_variants, prepare_masks};
   row.host = {"begin", "end", "strides"};
   if (resource) row.host.push_back("ref");
   row.variables = {0};
@@ -130,8 +128,8 @@ void both_variants(const OpSpec& op, std::vector<std::string>& names) {
   fill_variants(op, names);
 }
 
-const std::vector<DType> kAll = join({kFloats, kDeviceInts, {DType::boolean}});
-const std::vector<DType> kSliced = {DType::f32, DType::f16, DType::bf16, DType::boolean, DType::i8, DType::i64};
+const std::vector<DType> kAll = join({kFloats, kDeviceInts, kWide, {DType::boolean}});
+const std::vector<DType> kSliced = join({kFloats, kWide, {DType::boolean, DType::i8, DType::i64}});
 const std::vector<DType> kInt32 = {DType::i32};
 
 const Family slice{
@@ -147,7 +145,7 @@ const Family slice{
      prepare_masks,
      {"input", "begin", "end", "strides", "output"}},
     {"TensorStridedSliceUpdate",
-     join({kAll, {DType::f64, DType::c64}}),
+     kAll,
      run_strided_slice_update,
      "",
      copy_variants,

@@ -115,6 +115,8 @@ inline const std::vector<DType> kFloats = {DType::f32, DType::f16, DType::bf16};
 // Integer types that live on the device.  int32 is host memory in TensorFlow's convention for most ops.
 inline const std::vector<DType> kDeviceInts = {DType::i8,  DType::i16, DType::i64, DType::u8,
                                                DType::u16, DType::u32, DType::u64};
+// Types that are moved, as words of 8 bytes, and hardly ever computed with.
+inline const std::vector<DType> kWide = {DType::f64, DType::c64, DType::c128};
 
 inline std::vector<DType> join(std::initializer_list<std::vector<DType>> lists) {
   std::vector<DType> all;

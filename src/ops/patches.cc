@@ -1,6 +1,7 @@
 // ExtractImagePatches and ExtractVolumePatches, and the walks over windows that Conv3D shares.
 #include "ops/patches.h"
 
+#include "ops/copy.h"
 #include "ops/threads.h"
 
 namespace anvil::ops {
@@ -39,7 +40,9 @@ void launch_patches(Call& call, const PatchGeometry& g, const Tensor& x, const T
   const int64_t count = rows * g.width();
   launch_threads(call, patches(size_of(x.type)), count, {read(x), write(y)}, patch_params(g, count, first));
 }
-void patch_variants(DType t, std::vector<std::string>& names) { names.push_back(patches(size_of(t))); }
+void patch_variants(DType t, std::vector<std::string>& names) {
+  names.push_back(patches(std::min<size_t>(size_of(t), 8)));
+}
 
 void launch_fold(Call& call, const PatchGeometry& g, const Tensor& from, const Tensor& x) {
   require(from.size() < (int64_t{1} << 32), Code::unimplemented, "patches of 2^32 elements are not supported");
@@ -84,16 +87,17 @@ void run(Call& call, const OpSpec&, const State* state) {
     shape[d + 1] = a.out;
   }
   shape.back() = g.width();
-  const Tensor y = call.output(0, x.type, shape);
-  if (y.size() > 0) launch_patches(call, g, x, y, 0, g.images * g.windows());
+  const Tensor y = in_units(call.output(0, x.type, shape));
+  g.channels *= y.size() / std::max<int64_t>(count(shape), 1);
+  if (y.size() > 0) launch_patches(call, g, in_units(x), y, 0, g.images * g.windows());
 }
 void variants(const OpSpec& op, std::vector<std::string>& names) {
   for (DType t : op.types) patch_variants(t, names);
 }
 
 const Family patch_ops{
-    {"ExtractImagePatches", join({kFloats, {DType::boolean, DType::c64}}), run<4>, "", variants, prepare<4>},
-    {"ExtractVolumePatches", kFloats, run<5>, "", variants, prepare<5>},
+    {"ExtractImagePatches", join({kFloats, kWide, {DType::boolean}}), run<4>, "", variants, prepare<4>},
+    {"ExtractVolumePatches", join({kFloats, {DType::f64}}), run<5>, "", variants, prepare<5>},
 };
 
 }  // namespace

@@ -89,7 +89,7 @@ const TypeAxis kIndices{"Tindices", {DType::i32, DType::i64}};
 const std::vector<DType> kSummed = join({kFloats, {DType::c64}, kDeviceInts});
 const std::vector<DType> kCompared = join({kFloats, {DType::i64}});
 // bool, which CUDA builds leave to the CPU, is what Keras masks are made of.
-const std::vector<DType> kMoved = join({kFloats, {DType::f64, DType::c64, DType::i64, DType::boolean}});
+const std::vector<DType> kMoved = join({kFloats, kWide, {DType::i64, DType::boolean}});
 const std::vector<DType> kDense = join({kFloats, kDeviceInts, {DType::f64, DType::i32, DType::boolean}});
 
 OpSpec tensor_scatter(const char* name, const char* kernel, const std::vector<DType>& types) {

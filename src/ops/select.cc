@@ -37,6 +37,11 @@ void launch_broadcast(Call& call, const Axes& axes, const Tensor& c, const Tenso
 
 void launch_select(Call& call, const Tensor& c, const Tensor& a, const Tensor& b, const Tensor& y) {
   if (y.size() == 0) return;
+  if (size_of(y.type) > 8) {
+    Tensor by_pairs = c;
+    by_pairs.shape.push_back(1);
+    return launch_select(call, by_pairs, in_units(a), in_units(b), in_units(y));
+  }
   require_indexable("SelectV2", y);
   const int64_t n = y.size();
   const bool one_a = a.size() == 1 && n > 1, one_b = b.size() == 1 && n > 1;
@@ -88,11 +93,11 @@ void run_v1(Call& call, const OpSpec&, const State*) {
   launch_select(call, c, a, b, call.output_reusing(0, {1, 2}, a.type, a.shape));
 }
 
-const std::vector<DType> kAll = join({kFloats, kDeviceInts, {DType::i32, DType::boolean}});
+const std::vector<DType> kAll = join({kFloats, kDeviceInts, kWide, {DType::i32, DType::boolean}});
 
 const Family select{
     {"SelectV2", kAll, run_v2, "", variants},
-    {"Select", join({kFloats, {DType::boolean, DType::i32, DType::i64}}), run_v1, "", variants},
+    {"Select", join({kFloats, kWide, {DType::boolean, DType::i32, DType::i64}}), run_v1, "", variants},
 };
 
 }  // namespace

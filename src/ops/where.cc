@@ -83,16 +83,17 @@ void run_partition(Call& call, const OpSpec& op, const State* state) {
   const auto bounds = fetch_words(call, segment_bounds(call, list, parts));
   require(bounds.back() == static_cast<uint32_t>(ids.size()), Code::invalid_argument, "partitions must be in [0, ",
           parts, ")");
-  const int64_t width = x.size() / ids.size();
+  const Tensor units = in_units(x);
+  const int64_t width = units.size() / ids.size();
   for (int i = 0; i < parts; ++i) {
     shape[0] = bounds[i + 1] - bounds[i];
-    const Tensor y = call.output(i, x.type, shape);
+    const Tensor y = in_units(call.output(i, x.type, shape));
     if (y.size() == 0) continue;
     struct {
       uint32_t count, width, first;
     } const params{static_cast<uint32_t>(y.size()), static_cast<uint32_t>(width), bounds[i]};
-    call.stream().launch(call.kernel(name("rows", size_of(x.type))), grid(y.size()),
-                         {read(list.keys), read(x), write(y)}, params);
+    call.stream().launch(call.kernel(name("rows", size_of(y.type))), grid(y.size()),
+                         {read(list.keys), read(units), write(y)}, params);
   }
 }
 void partition_variants(const OpSpec&, std::vector<std::string>& names) {
@@ -152,7 +153,7 @@ void stitch_variants(const OpSpec& op, std::vector<std::string>& names) {
 
 const std::vector<DType> kWhere = {DType::f32, DType::f64, DType::c64, DType::boolean,
                                    DType::i8,  DType::u8,  DType::i64};
-const std::vector<DType> kMoved = join({kFloats, {DType::f64, DType::c64, DType::i32, DType::i64}});
+const std::vector<DType> kMoved = join({kFloats, kWide, {DType::i32, DType::i64}});
 const Family chosen{
     {"Where", kWhere, run_where, "", where_variants},
     {"DynamicPartition", kMoved, run_partition, "", partition_variants, prepare_parts},

@@ -9,6 +9,7 @@ from row import (
     LARGE,
     LENGTHS,
     SIGNED,
+    WIDE,
     Case,
     Row,
     Tol,
@@ -237,7 +238,7 @@ TRIPLES = [((n,), (n,), (n,)) for n in LENGTHS] + [
     ((), (5,), (5,)), ((5,), (), (5,)), ((5,), (5,), ()), ((), (), ()), ((4, 1), (4, 5), (5,)), ((2, 1, 3), (1, 4, 1), (2, 4, 3)),
     ((2, 1, 2, 1, 2), (1, 3, 1, 3, 1), (2, 3, 2, 3, 2)), ((0, 3), (3,), (1, 3)), ((1, 2, 1, 2, 1, 2), (2, 1, 2, 1, 2, 1), ()),
 ]  # fmt: skip
-ALL = FLOATS + INTS + ("bool", "int32")
+ALL = FLOATS + INTS + WIDE + ("bool", "int32")
 
 
 def select_v2():
@@ -295,7 +296,7 @@ def select():
     add(
         Row(
             "Select",
-            FLOATS + ("bool", "int32", "int64"),
+            FLOATS + WIDE + ("bool", "int32", "int64"),
             cases,
             reference,
             tol=float_tol(0, 0),

@@ -1,7 +1,7 @@
 """Elements chosen, counted and found by value: Where, DynamicPartition, DynamicStitch, bounds, counts, InTopK."""
 
 import numpy as np
-from row import FLOATS, INTS, Case, Row, Tol, add, numpy_type, small, sum_tol, values
+from row import FLOATS, INTS, WIDE, Case, Row, Tol, add, numpy_type, small, sum_tol, values
 
 KINDS = (np.int32, np.int64)
 
@@ -30,7 +30,7 @@ def where_invalid(dtype):
 add(Row("Where", ("float32", "float64", "complex64", "bool", "int8", "uint8", "int64"), where_cases, invalid=where_invalid, tol=exact,
         reference=lambda a, _: np.argwhere(a["condition"]).astype(np.int64)))  # fmt: skip
 
-MOVED = FLOATS + ("float64", "complex64", "int32", "int64")
+MOVED = FLOATS + WIDE + ("int32", "int64")
 
 
 def partition_cases(dtype, rng):

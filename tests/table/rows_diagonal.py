@@ -1,7 +1,7 @@
 """Diagonals: ops that make, read or cut along them."""
 
 import numpy as np
-from row import FLOATS, INTS, Case, Row, Tol, add, values
+from row import FLOATS, INTS, WIDE, Case, Row, Tol, add, values
 
 EVERY = FLOATS + INTS + ("bool",)
 
@@ -39,19 +39,27 @@ def matrix_diag(x):
     )
 
 
-simple("Diag", "diagonal", [(1,), (5,), (65,), (2, 3), (2, 3, 2), (0,)], diag, FLOATS + ("int32", "int64"), [()], True)
+simple(
+    "Diag",
+    "diagonal",
+    [(1,), (5,), (65,), (2, 3), (2, 3, 2), (0,)],
+    diag,
+    FLOATS + WIDE + ("int32", "int64"),
+    [()],
+    True,
+)
 simple(
     "DiagPart",
     "input",
     [(1, 1), (5, 5), (65, 65), (2, 3, 2, 3), (2, 2, 2, 2, 2, 2)],
     diag_part,
-    FLOATS + ("int32", "int64"),
+    FLOATS + WIDE + ("int32", "int64"),
     [(3,), (2, 3), (2, 3, 4)],
     True,
 )
-simple("MatrixDiag", "diagonal", [(1,), (5,), (3, 4), (2, 3, 65), (0, 3), (3, 0)], matrix_diag, EVERY, [()])
+simple("MatrixDiag", "diagonal", [(1,), (5,), (3, 4), (2, 3, 65), (0, 3), (3, 0)], matrix_diag, EVERY + WIDE, [()])
 simple("MatrixDiagPart", "input", [(1, 1), (5, 5), (3, 4), (4, 3), (2, 3, 65, 33), (0, 3, 3)],
-       lambda x: np.diagonal(x, axis1=-2, axis2=-1), EVERY, [(3,), ()])  # fmt: skip
+       lambda x: np.diagonal(x, axis1=-2, axis2=-1), EVERY + WIDE, [(3,), ()])  # fmt: skip
 
 BANDS = [(0, 0), (-1, 0), (0, -1), (-1, -1), (1, 2), (2, 1), (3, 0)]
 
@@ -87,4 +95,14 @@ def band_invalid(dtype):
     )
 
 
-add(Row("MatrixBandPart", EVERY, band_cases, band, tol=exact, grad=("input",), invalid=band_invalid))
+add(
+    Row(
+        "MatrixBandPart",
+        EVERY + ("float64", "complex64"),
+        band_cases,
+        band,
+        tol=exact,
+        grad=("input",),
+        invalid=band_invalid,
+    )
+)

@@ -153,32 +153,33 @@ add_named("IRFFTND", np.fft.irfftn)
 SHAPES = [(), (1,), (7,), (0, 3), (3, 5), (2, 1, 257)]
 
 
-def add_part(op, f, argument="input", tol=None):
-    def cases(_, rng):
+def add_part(op, f, argument="input", tol=None, types=KEY):
+    def cases(dtype, rng):
+        attrs = {"Tout": "float64"} if dtype == "complex128" and op != "Conj" else {}
         for shape in SHAPES:
-            yield Case(f"{shape}", {argument: signal(rng, shape)})
+            yield Case(f"{shape}", {argument: signal(rng, shape).astype(dtype)}, attrs)
         odd = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -2.0, 3e38, 1e-30]
-        pairs = np.array([complex(a, b) for a in odd for b in odd], np.complex64)
-        yield Case("specials", {argument: pairs})
+        pairs = np.array([complex(a, b) for a in odd for b in odd], dtype)
+        yield Case("specials", {argument: pairs}, attrs)
 
-    add(Row(op, KEY, cases, lambda a, _: f(a[argument]), tol=lambda _: tol or Tol()))
+    add(Row(op, types, cases, lambda a, _: f(a[argument]), tol=lambda _: tol or Tol()))
 
 
-add_part("Real", lambda x: x.real)
-add_part("Imag", lambda x: x.imag)
-add_part("Conj", np.conj)
+for name, function in (("Real", np.real), ("Imag", np.imag), ("Conj", np.conj)):
+    add_part(name, function, types=("complex64", "complex128"))
 add_part("ComplexAbs", lambda x: np.abs(x.astype(np.complex128)), "x", Tol(ulp=3))
 add_part("Angle", lambda x: np.angle(x.astype(np.complex128)), tol=Tol(ulp=4, abs=1.2e-38))
 
 
-def complex_cases(_, rng):
+def complex_cases(dtype, rng):
+    kind = "float32" if dtype == "complex64" else "float64"
     for a, b in [((), ()), ((5,), (5,)), ((0, 2), (2,)), ((3, 1), (1, 4)), ((2, 3), (3,)), ((), (2, 65))]:
-        yield Case(f"{a} {b}", {"real": signal(rng, a, "float32"), "imag": signal(rng, b, "float32")})
+        yield Case(f"{a} {b}", {"real": values(rng, a, kind), "imag": values(rng, b, kind)}, {"Tout": dtype})
 
 
 def complex_invalid(_):
     yield Case("shapes", {"real": np.ones(2, np.float32), "imag": np.ones(3, np.float32)})
 
 
-add(Row("Complex", KEY, complex_cases, lambda a, _: a["real"] + 1j * a["imag"], tol=lambda _: Tol(), invalid=complex_invalid,
+add(Row("Complex", ("complex64", "complex128"), complex_cases, lambda a, _: a["real"] + 1j * a["imag"], tol=lambda _: Tol(), invalid=complex_invalid,
         key=lambda c: c["Tout"]))  # fmt: skip

@@ -1,9 +1,8 @@
 """Marks, slices and rows by index: OneHot, GatherNd."""
 
 import numpy as np
-from row import FLOATS, Case, Row, Tol, add, values
+from row import FLOATS, WIDE, Case, Row, Tol, add, values
 
-EIGHT = ("float64", "complex64")
 INDEX_TYPES = (np.int32, np.int64)
 
 
@@ -44,7 +43,7 @@ def one_hot_invalid(dtype):
     yield Case("on_value of rank 1", args | {"on_value": values(rng, (2,), dtype)}, {"axis": -1})
 
 
-add(Row("OneHot", FLOATS + EIGHT + ("bool", "int8", "int32", "int64"), one_hot_cases, one_hot_reference, tol=exact,
+add(Row("OneHot", FLOATS + ("float64", "complex64") + ("bool", "int8", "int32", "int64"), one_hot_cases, one_hot_reference, tol=exact,
         invalid=one_hot_invalid))  # fmt: skip
 
 
@@ -81,6 +80,6 @@ def gather_nd_reference(a, _):
     return x[tuple(np.moveaxis(rows, -1, 0))]
 
 
-add(Row("GatherNd", FLOATS + EIGHT + ("int32", "int64"), gather_nd_cases, tol=exact, invalid=gather_nd_invalid,
+add(Row("GatherNd", FLOATS + WIDE + ("int32", "int64"), gather_nd_cases, tol=exact, invalid=gather_nd_invalid,
         reference=gather_nd_reference,
         key=lambda c: c["Tparams"]))  # fmt: skip

@@ -8,6 +8,7 @@ from row import (
     INTS,
     LARGE,
     LENGTHS,
+    WIDE,
     Case,
     Row,
     Tol,
@@ -90,11 +91,11 @@ add(Row("Cast", CASTS, cast_cases, cast_reference, specials=cast_specials, fuzz=
 
 
 # --- Bitcast ---------------------------------------------------------------------------------------------------------
-SIZE = {t: numpy_type(t).itemsize for t in BYTES + ("int32",)}
+SIZE = {t: numpy_type(t).itemsize for t in BYTES + WIDE + ("int32",)}
 
 
 def bitcast_cases(dtype, rng):
-    for target in BYTES + ("int32",):
+    for target in BYTES + ("int32", "complex64"):
         if target == "bool" or dtype == "bool" or target == dtype:
             continue
         ratio = SIZE[dtype] / SIZE[target]
@@ -109,7 +110,7 @@ def bitcast_invalid(dtype):
         yield Case("scalar to a larger type", {"input": np.ones((), numpy_type(dtype))}, {"type": "int64"})
 
 
-add(Row("Bitcast", tuple(t for t in BYTES if t != "bool"), bitcast_cases, None, tol=exact, invalid=bitcast_invalid,
+add(Row("Bitcast", tuple(t for t in BYTES + WIDE if t != "bool"), bitcast_cases, None, tol=exact, invalid=bitcast_invalid,
         key=lambda c: "any"))  # fmt: skip
 
 
@@ -130,7 +131,7 @@ def fill_invalid(dtype):
 add(
     Row(
         "Fill",
-        BYTES,
+        BYTES + WIDE,
         fill_cases,
         lambda a, _: np.full(a["dims"], a["value"]),
         tol=exact,
@@ -166,7 +167,7 @@ def broadcast_to_fuzz(dtype, rng):
     return Case(f"{source} to {target}", {"input": values(rng, source, dtype), "shape": np.array(target, np.int32)})
 
 
-add(Row("BroadcastTo", FLOATS + ("bool", "int32", "int64"), broadcast_to_cases, lambda a, _: np.broadcast_to(a["input"], a["shape"]), tol=exact,
+add(Row("BroadcastTo", FLOATS + WIDE + ("bool", "int32", "int64"), broadcast_to_cases, lambda a, _: np.broadcast_to(a["input"], a["shape"]), tol=exact,
         grad=("input",), invalid=broadcast_to_invalid, fuzz=broadcast_to_fuzz))  # fmt: skip
 
 TILES = [((), ()), ((3,), (4,)), ((3,), (0,)), ((0,), (3,)), ((2, 3), (1, 1)), ((2, 3), (3, 2)), ((2, 1, 3), (1, 4, 2)),
@@ -192,7 +193,7 @@ def tile_fuzz(dtype, rng):
     return Case(f"{shape} x {times}", {"input": values(rng, shape, dtype), "multiples": times})
 
 
-add(Row("Tile", FLOATS + ("bool", "int16", "int32", "int64"), tile_cases, lambda a, _: np.tile(a["input"], a["multiples"]), tol=exact,
+add(Row("Tile", FLOATS + WIDE + ("bool", "int16", "int32", "int64"), tile_cases, lambda a, _: np.tile(a["input"], a["multiples"]), tol=exact,
         grad=("input",), invalid=tile_invalid, fuzz=tile_fuzz))  # fmt: skip
 
 # --- Transpose -------------------------------------------------------------------------------------------------------
@@ -225,8 +226,8 @@ def transpose_fuzz(dtype, rng):
     return Case(f"{shape} by {perm}", {"x": values(rng, shape, dtype), "perm": perm})
 
 
-for name in ("Transpose", "ConjugateTranspose"):
-    add(Row(name, BYTES + ("int32",), transpose_cases, lambda a, _: np.transpose(a["x"], a["perm"]), tol=exact, grad=("x",),
+for name, function in (("Transpose", np.array), ("ConjugateTranspose", np.conj)):
+    add(Row(name, BYTES + WIDE + ("int32",), transpose_cases, lambda a, _, f=function: f(np.transpose(a["x"], a["perm"])), tol=exact, grad=("x",),
             invalid=transpose_invalid, fuzz=transpose_fuzz))  # fmt: skip
 
 
@@ -246,7 +247,7 @@ def pack_invalid(dtype):
     yield Case("shapes differ", {"values": [values(rng, (2,), dtype), values(rng, (3,), dtype)]}, {"axis": 0})
 
 
-PACK_TYPES = FLOATS + ("bool", "int16", "int32", "int64", "uint32", "uint64")
+PACK_TYPES = FLOATS + WIDE + ("bool", "int16", "int32", "int64", "uint32", "uint64")
 add(
     Row(
         "Pack",
@@ -284,7 +285,7 @@ def split_apart(x, n, axis):
     return tuple(np.split(x, n, axis))
 
 
-add(Row("Unpack", FLOATS + ("bool", "int64", "uint8"), unpack_cases, tol=exact, grad=("value",), invalid=unpack_invalid,
+add(Row("Unpack", FLOATS + WIDE + ("bool", "int64", "uint8"), unpack_cases, tol=exact, grad=("value",), invalid=unpack_invalid,
         reference=lambda a, at: tuple(np.squeeze(p, at["axis"]) for p in split_apart(a["value"], at["num"], at["axis"]))))  # fmt: skip
 
 
@@ -308,7 +309,7 @@ def concat_v1_cases(dtype, rng):
 add(
     Row(
         "Concat",
-        BYTES,
+        BYTES + WIDE,
         concat_v1_cases,
         lambda a, _: np.concatenate(a["values"], a["concat_dim"]),
         tol=exact,
@@ -362,7 +363,7 @@ def concat_invalid(dtype):
     yield Case("axis of rank 1", {"values": [a, a], "axis": np.array([0, 1], np.int32)})
 
 
-add(Row("ConcatV2", BYTES, concat_cases, lambda a, _: np.concatenate(a["values"], a["axis"]), tol=exact, grad=("values",),
+add(Row("ConcatV2", BYTES + WIDE, concat_cases, lambda a, _: np.concatenate(a["values"], a["axis"]), tol=exact, grad=("values",),
         invalid=concat_invalid))  # fmt: skip
 
 
@@ -389,7 +390,7 @@ def split_invalid(dtype):
     yield Case("axis out of range", {"axis": np.array(2, np.int32), "value": x}, {"num_split": 2})
 
 
-add(Row("Split", FLOATS, split_cases, lambda a, at: split_apart(a["value"], at["num_split"], int(a["axis"])), tol=exact, grad=("value",),
+add(Row("Split", FLOATS + WIDE, split_cases, lambda a, at: split_apart(a["value"], at["num_split"], int(a["axis"])), tol=exact, grad=("value",),
         invalid=split_invalid))  # fmt: skip
 
 
@@ -416,4 +417,4 @@ def splitv_reference(a, _):
     return tuple(np.split(a["value"], np.cumsum(sizes)[:-1], axis))
 
 
-add(Row("SplitV", FLOATS + ("int32",), splitv_cases, splitv_reference, tol=exact, grad=("value",)))
+add(Row("SplitV", FLOATS + WIDE + ("int32",), splitv_cases, splitv_reference, tol=exact, grad=("value",)))

@@ -1,7 +1,7 @@
 """Rows of a tensor by index: ScatterNd, TensorScatter*, SparseToDense, and sparse matrices."""
 
 import numpy as np
-from row import FLOATS, INTS, Case, Row, Tol, add, small, sum_tol, values
+from row import FLOATS, INTS, WIDE, Case, Row, Tol, add, small, sum_tol, values
 
 KINDS = (np.int32, np.int64)
 # shape of the result, shape of the indices
@@ -87,7 +87,7 @@ def row(op, ufunc, types, first=None, grad=()):
 
 SUMMED = FLOATS + INTS + ("complex64",)
 row("ScatterNd", np.add, SUMMED, None, ("updates",))
-row("TensorScatterUpdate", None, FLOATS + ("float64", "complex64", "int64", "bool"), "tensor")
+row("TensorScatterUpdate", None, FLOATS + WIDE + ("int64", "bool"), "tensor")
 row("TensorScatterAdd", np.add, FLOATS + ("complex64", "int64"), "tensor", ("tensor", "updates"))
 row("TensorScatterSub", np.subtract, FLOATS + ("complex64", "int64"), "tensor", ("tensor", "updates"))
 row("TensorScatterMin", np.minimum, FLOATS + ("int64",), "tensor")

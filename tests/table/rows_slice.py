@@ -1,7 +1,7 @@
 """Slices, padding, reversal, gathering: ops that read or write a window or chosen places of a tensor."""
 
 import numpy as np
-from row import FLOATS, INTS, Case, Row, Tol, add, random_shape, values
+from row import FLOATS, INTS, WIDE, Case, Row, Tol, add, random_shape, values
 
 BYTES = FLOATS + INTS + ("bool",)
 MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
@@ -102,7 +102,7 @@ def strided_fuzz(dtype, rng):
 add(
     Row(
         "StridedSlice",
-        BYTES + ("int32",),
+        BYTES + WIDE + ("int32",),
         strided_cases,
         strided_reference,
         tol=exact,
@@ -137,7 +137,7 @@ def strided_grad_invalid(dtype):
     )
 
 
-add(Row("StridedSliceGrad", BYTES + ("int32",), strided_grad_cases, strided_grad_reference, tol=exact, grad=("dy",), invalid=strided_grad_invalid,
+add(Row("StridedSliceGrad", BYTES + WIDE + ("int32",), strided_grad_cases, strided_grad_reference, tol=exact, grad=("dy",), invalid=strided_grad_invalid,
         fuzz=lambda d, rng: strided_grad_case(*draw_window(rng), d, rng, np.int32)))  # fmt: skip
 
 SLICES = [((), [], []), ((7,), [2], [3]), ((7,), [7], [0]), ((4, 5), [1, 0], [2, -1]), ((4, 5), [0, 0], [-1, -1]), ((2, 3, 4), [1, 1, 1], [1, 2, 3]),
@@ -168,7 +168,7 @@ def slice_invalid(dtype):
 add(
     Row(
         "Slice",
-        FLOATS + ("bool", "int8", "int64"),
+        FLOATS + WIDE + ("bool", "int8", "int64"),
         slice_cases,
         slice_reference,
         tol=exact,
@@ -205,7 +205,7 @@ def pad_reference(a, _):
     )
 
 
-PAD_TYPES = FLOATS + ("bool", "int8", "int32", "int64", "uint8")
+PAD_TYPES = FLOATS + WIDE + ("bool", "int8", "int32", "int64", "uint8")
 add(Row("Pad", PAD_TYPES, pad_cases, pad_reference, tol=exact, grad=("input",), invalid=pad_invalid))
 add(Row("PadV2", PAD_TYPES, lambda d, rng: pad_cases(d, rng, True), pad_reference, tol=exact, grad=("input",),
         invalid=lambda d: pad_invalid(d, True)))  # fmt: skip
@@ -226,7 +226,7 @@ def mirror_cases(dtype, rng):
             )
 
 
-add(Row("MirrorPad", FLOATS, mirror_cases, tol=exact,
+add(Row("MirrorPad", FLOATS + ("float64",), mirror_cases, tol=exact,
         reference=lambda a, at: np.pad(a["input"], [tuple(p) for p in a["paddings"]], mode=at["mode"].lower())))  # fmt: skip
 
 
@@ -250,7 +250,7 @@ def reverse_invalid(dtype):
     yield Case("twice", {"tensor": x, "axis": np.array([1, -1], np.int32)})
 
 
-add(Row("ReverseV2", FLOATS + ("bool", "int8", "int32", "int64", "uint8"), reverse_cases, lambda a, _: np.flip(a["tensor"], tuple(int(i) for i in a["axis"])),
+add(Row("ReverseV2", FLOATS + WIDE + ("bool", "int8", "int32", "int64", "uint8"), reverse_cases, lambda a, _: np.flip(a["tensor"], tuple(int(i) for i in a["axis"])),
         tol=exact, grad=("tensor",), invalid=reverse_invalid))  # fmt: skip
 
 
@@ -272,7 +272,7 @@ def gather_reference(a, attr):
         a["params"].shape[:axis] + a["indices"].shape[batch:] + a["params"].shape[axis + 1 :])  # fmt: skip
 
 
-add(Row("GatherV2", FLOATS + ("bool", "int32", "int64"), gather_cases, gather_reference, tol=exact,
+add(Row("GatherV2", FLOATS + WIDE + ("bool", "int32", "int64"), gather_cases, gather_reference, tol=exact,
         key=lambda c: c["Tparams"]))  # fmt: skip
 
 
@@ -282,7 +282,7 @@ def gather_v1_cases(dtype, rng):
             yield Case(case.label, {k: case.args[k] for k in ("params", "indices")})
 
 
-add(Row("Gather", FLOATS + ("bool", "int32", "int64"), gather_v1_cases, lambda a, _: np.take(a["params"], a["indices"], 0), tol=exact,
+add(Row("Gather", FLOATS + WIDE + ("bool", "int32", "int64"), gather_v1_cases, lambda a, _: np.take(a["params"], a["indices"], 0), tol=exact,
         key=lambda c: c["Tparams"]))  # fmt: skip
 
 
@@ -292,5 +292,5 @@ def reverse_v1_cases(dtype, rng):
             yield Case(f"{shape} {dims}", {"tensor": values(rng, shape, dtype), "dims": dims})
 
 
-add(Row("Reverse", FLOATS + ("bool", "int8", "int32", "uint8"), reverse_v1_cases,
+add(Row("Reverse", FLOATS + WIDE + ("bool", "int8", "int32", "uint8"), reverse_v1_cases,
         lambda a, _: np.flip(a["tensor"], tuple(int(i) for i in np.flatnonzero(a["dims"]))), tol=exact))  # fmt: skip

@@ -1,7 +1,7 @@
 """Ops that trade one axis for another, roll or reverse parts of one, or write a window."""
 
 import numpy as np
-from row import FLOATS, INTS, Case, Row, Tol, add, numpy_type, small, values
+from row import FLOATS, INTS, WIDE, Case, Row, Tol, add, numpy_type, small, values
 from rows_slice import WINDOWS, indices, strided_invalid, window_slices
 
 KINDS = (np.int32, np.int64)
@@ -188,7 +188,7 @@ def roll_invalid(dtype):
     yield Case("matrix", {"input": x, "shift": np.array([[1]], i), "axis": np.array([[0]], i)})
 
 
-add(Row("Roll", FLOATS + ("float64", "complex64", "int32", "int64", "uint32"), roll_cases, roll_reference, tol=exact, grad=("input",),
+add(Row("Roll", FLOATS + WIDE + ("int32", "int64", "uint32"), roll_cases, roll_reference, tol=exact, grad=("input",),
         invalid=roll_invalid))  # fmt: skip
 
 
@@ -307,5 +307,5 @@ def update_invalid(dtype):
     yield Case("value", {"input": x, **indices([0], [2], [1], np.int32), "value": x[0, :3]})
 
 
-add(Row("TensorStridedSliceUpdate", FLOATS + INTS + ("bool", "float64", "complex64", "int32"), update_cases, update_reference, tol=exact,
+add(Row("TensorStridedSliceUpdate", FLOATS + INTS + WIDE + ("bool", "int32"), update_cases, update_reference, tol=exact,
         invalid=update_invalid, grad=("input",)))  # fmt: skip

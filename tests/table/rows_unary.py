@@ -7,6 +7,7 @@ from row import (
     LARGE,
     LENGTHS,
     SIGNED,
+    WIDE,
     Case,
     Row,
     add,
@@ -100,7 +101,7 @@ unary("Atanh", np.arctanh, ulp=5, low=-0.95, high=0.95)
 unary("Erf", special.erf, ulp=5)
 unary("Erfc", special.erfc, ulp=16, low=-4, high=4)
 unary("Erfinv", special.erfinv, ("float32",), ulp=8, zero_sign=False, low=-0.95, high=0.95)
-unary("Neg", wrap(np.negative), FLOAT_SIGNED, ulp=0)
+unary("Neg", wrap(np.negative), FLOAT_SIGNED + WIDE, ulp=0)
 unary("Abs", wrap(np.abs), FLOAT_SIGNED, ulp=0)
 unary("Sign", np.sign, FLOAT_SIGNED, ulp=0, zero_sign=False)
 unary("Square", wrap(np.square), FLOAT_INT, ulp=0.5)
@@ -115,7 +116,7 @@ unary("IsNan", np.isnan, grad=False)
 unary("IsInf", np.isinf, grad=False)
 unary("Invert", np.invert, BITS, grad=False)
 unary("LogicalNot", np.logical_not, ("bool",), grad=False, key=lambda c: "bool")
-ALL = FLOATS + ("bool", "int8", "int16", "int64", "uint8", "uint16", "uint32", "uint64")
+ALL = FLOATS + WIDE + ("bool", "int8", "int16", "int64", "uint8", "uint16", "uint32", "uint64")
 unary("ZerosLike", np.zeros_like, ALL + ("int32",), ulp=0)
 unary("OnesLike", np.ones_like, ALL + ("int32",), ulp=0)
 unary("Snapshot", np.copy, ALL + ("int32",), ulp=0, arg="input", grad=False)

@@ -3,7 +3,7 @@
 import itertools
 
 import numpy as np
-from row import FLOATS, Case, Row, Tol, add, sum_tol, values
+from row import FLOATS, WIDE, Case, Row, Tol, add, sum_tol, values
 
 
 def axis(n, window, stride, rate, padding):
@@ -83,7 +83,7 @@ def patch_invalid(op):
 
 
 # Their gradients are not among the device's ops: TensorFlow builds them of sparse products.
-for op, types in (("ExtractImagePatches", (*FLOATS, "bool", "complex64")), ("ExtractVolumePatches", FLOATS)):
+for op, types in (("ExtractImagePatches", (*FLOATS, *WIDE, "bool")), ("ExtractVolumePatches", (*FLOATS, "float64"))):
     add(Row(op, types, patch_cases(op), patches, tol=lambda _: Tol(), invalid=patch_invalid(op)))
 
 # ---- convolution ----
