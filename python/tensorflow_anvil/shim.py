@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
-PARTS = ("shim.cc", "variables.cc", "xla.cc", "placement.cc", "proxy.cc", "lists.cc")
+PARTS = ("shim.cc", "variables.cc", "xla.cc", "placement.cc", "proxy.cc", "lists.cc", "arrays.cc")
 
 
 class BuildError(RuntimeError):

@@ -23,8 +23,9 @@ void register_kernel(const char* op, const TypeConstraints& types, const std::ve
 // Runs a row that has variables among its inputs.
 void run_on_variables(TF_OpKernelContext* context, const ops::OpSpec& row, const ops::State* state);
 void register_variable_kernels(const std::vector<const Caps*>& caps);
-// Lists of tensors of more types than TensorFlow has for every device, zeros and sums of variants; with a shim only.
-void register_variant_kernels();
+// Lists of tensors of more types than TensorFlow has for every device, zeros and sums of variants, TensorArrays; with a
+// shim only.
+void register_container_kernels(const std::vector<const Caps*>& caps);
 
 // Can all of these devices compute in this type?
 bool all_can(const std::vector<const Caps*>& caps, DType type);

@@ -126,7 +126,7 @@ void register_kernels(const std::vector<const Caps*>& caps) {
       register_kernel(rows[i].name, types, rows[i].host, kCreate[i], &compute, &destroy);
   }
   register_variable_kernels(caps);
-  register_variant_kernels();
+  register_container_kernels(caps);
 }
 
 }  // namespace anvil::tf

@@ -97,6 +97,13 @@ void record_sum(TF_OpKernelContext* context, const anvil_buffer* a, const anvil_
   record_update(context, static_cast<int32_t>(Update::add), a, b, to, status);
 }
 
+std::vector<const Caps*> devices;  // set once, before `adds` is asked
+
+int32_t adds(int32_t type) {
+  const std::optional<DType> ours = from_tf(static_cast<TF_DataType>(type));
+  return ours && all_can(devices, *ours) && row_for(Update::add, *ours) ? 1 : 0;
+}
+
 // ---- without a shim: the functions that TensorFlow exports, which pass tensors that the callee owns ----
 
 struct Buffer {
@@ -254,9 +261,10 @@ void register_variable_kernels(const std::vector<const Caps*>&) {
   }
 }
 
-void register_variant_kernels() {
-  static const anvil_variant_calls calls = {record_zero, record_sum};
-  if (const anvil_shim_api* api = shim()) api->register_variants(identity().device_type.c_str(), &calls);
+void register_container_kernels(const std::vector<const Caps*>& caps) {
+  devices = caps;
+  static const anvil_container_calls calls = {record_zero, record_sum, record_copy, adds};
+  if (const anvil_shim_api* api = shim()) api->register_containers(identity().device_type.c_str(), &calls);
 }
 
 }  // namespace anvil::tf

@@ -12,7 +12,7 @@ import pytest
 
 PROGRAM = Path(__file__).with_name("tf_program.py")
 TOGETHER = ("listing", "memory", "train", "xla", "variables", "concurrent", "fallbacks", "proxies", "references")
-TOGETHER += ("crossing_proxies", "arrays", "errors", "op_cost")
+TOGETHER += ("crossing_proxies", "arrays", "wrong_arrays", "errors", "op_cost")
 
 
 def run(*tasks: str, **environment: str) -> dict:
@@ -186,13 +186,30 @@ def test_what_is_free_to_go_to_the_cpu_goes_there(healthy):
     assert proxies == {}
 
 
-def test_tensor_arrays(healthy):
-    """They live in host memory, by proxy where the script puts them on the device; only TensorFlow 1's loops use them."""
-    (ours, proxies), (cpu, _), (free, _) = healthy["arrays"].values()
-    for got, wanted, third in zip(ours, cpu, free, strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(third, wanted, rtol=1e-5, atol=1e-6)
-    assert proxies["TensorArrayWriteV3"] >= 4
+@pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16", "int64"])
+def test_tensor_arrays(healthy, kind):
+    """TensorFlow 1's: every element as on the CPU, with no op elsewhere than asked, and none left to the CPU."""
+    device, cpu, free = (healthy["arrays"][kind][place] for place in ("/GPU:0", "/CPU:0", "None"))
+    near = {"float16": 2e-3, "bfloat16": 2e-2}.get(kind, 1e-5)
+    for ours in (device, free):
+        assert ours["proxies"] == {} and ours["fallbacks"] == {}
+        assert len(ours["values"]) == len(cpu["values"])
+        for got, wanted in zip(ours["values"], cpu["values"], strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=near, atol=near)
+
+
+def test_arrays_of_other_types_stay_with_the_cpu(healthy):
+    """int32 lives in host memory here as in the CUDA build."""
+    ours = healthy["arrays"]["int32"]["/GPU:0"]
+    assert ours["values"] == healthy["arrays"]["int32"]["/CPU:0"]["values"]
+    assert ours["proxies"]["TensorArrayWriteV3"] >= 4
+
+
+def test_wrong_uses_of_arrays(healthy):
+    """The class and the words of the CPU's kernels."""
+    assert len(healthy["wrong_arrays"]) >= 15
+    for name, (ours, cpu) in healthy["wrong_arrays"].items():
+        assert cpu[0] and ours == cpu, name
 
 
 @pytest.mark.parametrize("optimizer", ["GradientDescent", "Adam", "Adagrad", "Momentum"])

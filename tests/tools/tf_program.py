@@ -12,7 +12,8 @@ import time
 
 import numpy as np
 import tensorflow as tf
-from tf_proxies import arrays, crossing_proxies, fallbacks, proxies, raised, references, stats  # noqa: F401
+from tf_arrays import arrays, wrong_arrays  # noqa: F401
+from tf_proxies import crossing_proxies, fallbacks, proxies, raised, references, stats  # noqa: F401
 
 
 def load() -> None:

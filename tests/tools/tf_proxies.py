@@ -1,4 +1,4 @@
-"""Tasks of tf_program.py: ops that the CPU computes, by placement or by proxy, and TensorFlow 1's variables and arrays."""
+"""Tasks of tf_program.py: ops that the CPU computes, by placement or by proxy, and TensorFlow 1's variables."""
 
 import functools
 import tempfile
@@ -203,37 +203,4 @@ def references():
     for optimizer in ("GradientDescentOptimizer", "AdamOptimizer", "AdagradOptimizer", "MomentumOptimizer"):
         tensorflow_anvil.reset_stats()
         out[optimizer] = [train("/GPU:0", optimizer), train("/CPU:0", optimizer), stats()["proxies"]]
-    return out
-
-
-def arrays():
-    """A TensorFlow 1 loop that writes a TensorArray, and its gradient: placed on each device, and free to choose."""
-    import tensorflow_anvil
-
-    v1 = tf.compat.v1
-    v1.disable_control_flow_v2()
-
-    def run_loop(device):
-        graph = tf.Graph()
-        with graph.as_default(), tf.device(device):
-            x = v1.placeholder(tf.float32, [None, 3])
-            array = tf.TensorArray(tf.float32, size=4, element_shape=[2, 3], clear_after_read=False)
-
-            def body(i, array, state):
-                state = tf.tanh(state + x)
-                return i + 1, array.write(i, state), state
-
-            _, array, _ = v1.while_loop(lambda i, *_: i < 4, body, [0, array, x * 0])
-            values = [array.stack(), array.concat(), array.gather([2, 0]), array.read(1)]
-            values.append(tf.TensorArray(tf.float32, size=2).split(x, [1, 1]).stack())
-            values.append(tf.TensorArray(tf.float32, size=2).unstack(x).stack())
-            values.append(tf.gradients(tf.reduce_sum(values[0] ** 2), [x])[0])
-        with v1.Session(graph=graph) as session:
-            return [v.tolist() for v in session.run(values, {x: np.linspace(-1, 1, 6, dtype="f").reshape(2, 3)})]
-
-    out = {}
-    for device in ("/GPU:0", "/CPU:0", None):
-        tensorflow_anvil.reset_stats()
-        out[str(device)] = [run_loop(device), stats()["proxies"]]
-    v1.enable_control_flow_v2()
     return out

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tensorflow/c/tf_status.h"
+#include "tensorflow/core/framework/kernel_def_builder.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tf/shim/shim.h"
 
@@ -62,6 +63,22 @@ inline anvil_node node_of(const char* op, const char* name, const tensorflow::At
   };
   return {op, name, &attributes, type_of, each_type, takes_from_device};
 }
+
+// Registers kernels for devices of a type; they stay registered for the life of the process.
+struct Registry {
+  const char* device_type;
+  const char* part;  // of the shim, for messages
+
+  template <typename Kernel>
+  void add(const char* op, const char* attr, tensorflow::DataType type,
+           std::initializer_list<const char*> host = {}) const {
+    tensorflow::KernelDefBuilder builder(op);
+    builder.Device(device_type).TypeConstraint(attr, {type});
+    for (const char* name : host) builder.HostMemory(name);
+    const auto make = [](tensorflow::OpKernelConstruction* c) -> tensorflow::OpKernel* { return new Kernel(c); };
+    new tensorflow::kernel_factory::OpKernelRegistrar(builder.Build(), part, make);  // registers itself as it is made
+  }
+};
 
 // Locks of variables, each once and in the order of their addresses, as TensorFlow's kernels take them.
 class Locks {

@@ -6,7 +6,6 @@
 // and make zeros like them would compute on the host; ours leave the tensors inside to the plug-in.
 #include "tensorflow/core/kernels/list_kernels.h"
 
-#include "tensorflow/core/framework/kernel_def_builder.h"
 #include "tensorflow/core/kernels/ragged_tensor_variant.h"
 #include "tensorflow/core/kernels/variant_ops_util.h"
 #include "tf/shim/held.h"
@@ -33,7 +32,7 @@ using tensorflow::RaggedTensorVariant;
 using tensorflow::TensorList;
 using tensorflow::Variant;
 
-anvil_variant_calls variant_calls;  // set once, before the first kernel is registered
+anvil_container_calls variant_calls;  // set once, before the first kernel is registered
 
 absl::Status unknown(const char* what, const Variant& v) {
   return tensorflow::errors::Internal("No variant function ", what, " for a variant of type ", v.TypeName(),
@@ -186,23 +185,7 @@ class TensorListSetItem final : public OpKernel {
   bool resizes_ = false;
 };
 
-template <typename Kernel>
-OpKernel* make(OpKernelConstruction* construction) {
-  return new Kernel(construction);
-}
-
-struct Registry {
-  const char* device_type;
-
-  template <typename Kernel>
-  void add(const char* op, const char* attr, DataType type, std::initializer_list<const char*> host = {}) const {
-    tensorflow::KernelDefBuilder builder(op);
-    builder.Device(device_type).TypeConstraint(attr, {type});
-    for (const char* name : host) builder.HostMemory(name);
-    // It registers itself when it is made, and stays.
-    new tensorflow::kernel_factory::OpKernelRegistrar(builder.Build(), "AnvilVariant", make<Kernel>);
-  }
-
+struct Lists : Registry {
   template <typename T>
   void add_lists() const {
     constexpr DataType type = tensorflow::DataTypeToEnum<T>::value;
@@ -228,9 +211,9 @@ struct Registry {
 
 }  // namespace
 
-void register_variants(const char* device_type, const anvil_variant_calls* calls) {
+void register_variants(const char* device_type, const anvil_container_calls* calls) {
   variant_calls = *calls;
-  const Registry registry{device_type};
+  const Lists registry{device_type, "AnvilVariant"};
   registry.add_lists<bool>();
   registry.add_lists<tensorflow::complex64>();
   registry.add_lists<tensorflow::complex128>();

@@ -14,6 +14,7 @@ void with_variables(TF_OpKernelContext* context, const int32_t* inputs, int32_t 
 const char* decline_xla(const char* device_type);
 const char* watch_placements(const char* device_type, const anvil_placement_watch* watch);
 int32_t offer_proxies(const char* device_type, const anvil_proxy_calls* calls);
-void register_variants(const char* device_type, const anvil_variant_calls* calls);
+void register_variants(const char* device_type, const anvil_container_calls* calls);
+void register_arrays(const char* device_type, const anvil_container_calls* calls);
 
 }  // namespace anvil::shim

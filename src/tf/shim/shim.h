@@ -18,7 +18,7 @@ typedef struct TF_OpKernelContext TF_OpKernelContext;
 extern "C" {
 #endif
 
-enum { ANVIL_SHIM_REVISION = 4 };
+enum { ANVIL_SHIM_REVISION = 5 };
 
 /* A tensor's buffer; `type` is a TF_DataType.  Borrowed for the length of the call. */
 typedef struct anvil_buffer {
@@ -71,13 +71,15 @@ typedef struct anvil_proxy_calls {
   anvil_copy to_device;
 } anvil_proxy_calls;
 
-/* What kernels for variants do with the tensors inside, which are in device memory: both record it on the kernel's
-   stream. */
-typedef struct anvil_variant_calls {
+/* What kernels for things that hold tensors do with the tensors inside, which are in device memory: all but `adds`
+   record it on the kernel's stream. */
+typedef struct anvil_container_calls {
   void (*zero)(TF_OpKernelContext* context, const anvil_buffer* to, TF_Status* status);
   void (*add)(TF_OpKernelContext* context, const anvil_buffer* a, const anvil_buffer* b, const anvil_buffer* to,
               TF_Status* status);
-} anvil_variant_calls;
+  anvil_copy copy;
+  int32_t (*adds)(int32_t type); /* Does `add` take this TF_DataType? */
+} anvil_container_calls;
 
 typedef struct anvil_shim_api {
   uint32_t revision;
@@ -110,9 +112,10 @@ typedef struct anvil_shim_api {
      other kernels are registered. */
   int32_t (*offer_proxies)(const char* device_type, const anvil_proxy_calls* calls);
 
-  /* Registers kernels for devices of this type that work on variants: lists of the types that TensorFlow's CUDA build
-     has and its own kernels for any device lack, and zeros and sums of variants.  To be called once. */
-  void (*register_variants)(const char* device_type, const anvil_variant_calls* calls);
+  /* Registers kernels for devices of this type that work on things that hold tensors: lists of the types that
+     TensorFlow's CUDA build has and its own kernels for any device lack, zeros and sums of variants, and TensorArrays.
+     To be called once. */
+  void (*register_containers)(const char* device_type, const anvil_container_calls* calls);
 } anvil_shim_api;
 
 /* The only function that a shim exports. */
