@@ -12,15 +12,17 @@ namespace {
 struct Narrow {
   int digits;          // of the significand
   int least_exponent;  // of its smallest normal number, as frexp has it
+  float largest;
   float round(float f) const {
     if (f == 0 || !std::isfinite(f)) return f;
     int e = 0;
     std::frexp(f, &e);
     const int ulp = std::max(e, least_exponent) - digits;
-    return std::ldexp(std::nearbyint(std::ldexp(f, -ulp)), ulp);
+    const float rounded = std::ldexp(std::nearbyint(std::ldexp(f, -ulp)), ulp);
+    return std::fabs(rounded) > largest ? std::copysign(INFINITY, rounded) : rounded;
   }
 };
-constexpr Narrow kHalf{11, -13}, kBfloat{8, -125};
+constexpr Narrow kHalf{11, -13, 65504.0F}, kBfloat{8, -125, 3.38953139e38F};
 
 uint16_t bits_of(DType type, float rounded) {
   uint32_t b = 0;

@@ -71,10 +71,12 @@ class Row:
     key: Callable[[dict], str] = lambda constraints: constraints.get("T", "any")
     exact_zero_sign: bool = True  # in specials, -0 and +0 differ
     # Arguments in which awkward values come out as from the CPU kernel (None: in all), and which values do: "all",
-    # "numbers" (not NaN), "finite".
+    # "numbers" (not NaN), "finite", "moderate" (no finite ones of which products overflow in one order but not another).
     strewn: tuple[str, ...] | None = None
     awkward: str = "all"
-    beside: bool = True  # what comes of calls near its own is known, from the CPU kernel
+    beside: Callable[[Case], bool] = lambda case: True  # of calls near its own, those of which the CPU kernel knows
+    # Parts of the messages that refuse calls which the CPU kernel answers: with what it then reads nothing is said.
+    stricter: tuple[str, ...] = ()
 
 
 TABLE: dict[str, Row] = {}

@@ -71,6 +71,6 @@ add(
         tol=lambda _: Tol(),
         invalid=stateful_invalid,
         strewn=(),
-        beside=False,
+        beside=lambda case: False,
     )
 )

@@ -65,7 +65,17 @@ def add_space(op, f):
     )
 
 
-add_space("RGBToHSV", colorsys.rgb_to_hsv)
+def to_hsv(r, g, b):
+    """As colorsys.rgb_to_hsv, but the difference of two parts is not lost beside a third that is far greater."""
+    top, low = max(r, g, b), min(r, g, b)
+    if not top - low > 0:
+        return 0.0, 0.0, top
+    sixths = (g - b if r == top else b - r if g == top else r - g) / (top - low)
+    hue = (sixths + (0 if r == top else 2 if g == top else 4)) / 6
+    return hue % 1.0, (top - low) / top if top > 0 else 0.0, top
+
+
+add_space("RGBToHSV", to_hsv)
 add_space("HSVToRGB", colorsys.hsv_to_rgb)
 
 

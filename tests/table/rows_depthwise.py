@@ -69,7 +69,7 @@ def add_depthwise(op, reference, grad, refused=None):
         return reference({k: np.abs(v) if v.dtype.kind == "f" else v for k, v in a.items()}, attr)
 
     add(Row(op, FLOATS, cases, reference, tol=sum_tol(6), scale=scale, grad=grad, grad_eps=64, invalid=refused,
-            awkward="finite"))  # fmt: skip
+            awkward="finite", stricter=("dilations in the batch and depth",)))  # fmt: skip
 
 
 add_depthwise("DepthwiseConv2dNative", forward, ("input", "filter"), invalid)

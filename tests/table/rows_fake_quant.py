@@ -27,14 +27,19 @@ def forms():
     )
 
 
-def nudged(a, attr):
-    """Inputs within their range, the range's lower end, and the size and the number of the step that is 0."""
+def limits_of(a, attr):
+    """The inputs, the nudged range's ends, the size of a step."""
     low, high = ((a if "min" in a else attr)[k] for k in ("min", "max"))
     x, low, high = (np.asarray(v).astype(np.float32) for v in (a["inputs"], low, high))
     first, last = np.float32(attr.get("narrow_range", False)), np.float32(2 ** attr["num_bits"] - 1)
     size = (high - low) / (last - first)
     zero = np.clip(np.floor((first - low / size).astype(np.float64) + 0.5), first, last).astype(np.float32)  # halves up
-    bottom, top = (first - zero) * size, (last - zero) * size
+    return x, (first - zero) * size, (last - zero) * size, size
+
+
+def nudged(a, attr):
+    """Inputs within their range, the range's lower end, and the size and the number of the step that is 0."""
+    x, bottom, top, size = limits_of(a, attr)
     return np.clip(x, bottom, top), bottom, size, np.floor(-bottom / size + np.float32(0.5))
 
 
@@ -53,6 +58,18 @@ def ties(a, attr):
     off = np.abs(np.remainder(steps - zero, 1) - 0.5)
     eps = float(np.finfo(np.float32).eps)
     return np.where(off <= 4 * eps * np.maximum(np.abs(steps), 1), size / eps, 0)
+
+
+def gradients(a, attr):
+    """Of the input, and, where the range is an argument, of its ends; what lies outside a mask is 0 times its gradient."""
+    dy = a["gradients"]
+    x, bottom, top, size = limits_of(a, attr)
+    no_range = size == 0
+    low, high = ~no_range & (x < bottom), ~no_range & (x > top)
+    dx = dy * (no_range | ((x >= bottom) & (x <= top)))
+    axes = tuple(range(x.ndim - bottom.ndim))
+    ends = (np.sum(dy * low, axes), np.sum(dy * high, axes))
+    return (dx, *ends) if "min" in a else dx
 
 
 def add_fake(form, limits, backward):
@@ -101,7 +118,7 @@ def add_fake(form, limits, backward):
             op,
             ("float32",),
             cases,
-            quantised if form == "VarsPerChannel" and not backward else None,
+            gradients if backward else quantised if form == "VarsPerChannel" else None,
             tol=lambda _: Tol(ulp=1, abs=2e-5) if backward else Tol(ulp=1, eps=1),
             scale=None if backward else ties,
             invalid=invalid,

@@ -13,6 +13,7 @@ from row import (
     Row,
     Tol,
     add,
+    finfo,
     is_float,
     numpy_type,
     random_shape,
@@ -339,6 +340,8 @@ def range_invalid(dtype):
     yield Case("wrong way", call(5, 0, 1))
     yield Case("wrong way down", call(0, 5, -1))
     yield Case("start of rank 1", call([0], 5, 1))
+    if is_float(dtype):
+        yield Case("more than the type can count", call(-100, -1, float(finfo(dtype).tiny)))
 
 
 add(

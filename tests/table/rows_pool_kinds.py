@@ -284,6 +284,7 @@ def add_volume(op, reference, scale=None, grad=()):
             grad_eps=16,
             strewn=("grad",) if op.startswith("MaxPool3DGrad") else None,  # the output must be that of the input
             awkward="numbers" if op == "MaxPool3D" else "all",
+            stricter=("Sliding window",),
         )
     )
 

@@ -116,5 +116,5 @@ add(Row("Cross", FLOATS + INTS + ("int32",), cross_cases, cross_reference, scale
 EMPTY = FLOATS + ("float64", "int8", "int32", "int64", "uint8", "uint64")
 add(Row("Empty", EMPTY, lambda d, rng: [Case(f"{s}", {"shape": np.array(s, np.int32)}, {"dtype": d, "init": True}) for s in ((), (5,), (3, 0), (2, 3, 70))],
         lambda a, at: np.zeros(tuple(a["shape"]), at["dtype"] if at["dtype"] != "bfloat16" else np.float64), tol=exact,
-        key=lambda c: c["dtype"], beside=False))  # fmt: skip
+        key=lambda c: c["dtype"], beside=lambda case: False))  # fmt: skip
 add(Row("DeepCopy", FLOATS + ("float64", "int8", "int64", "uint8", "uint64"), of("x"), lambda a, _: a["x"], tol=exact))

@@ -213,6 +213,7 @@ def add_pool(op, reference, scale=None, grad=(), explicit=True):
             )
 
     add(Row(op, FLOATS, cases, reference, scale=scale, tol=sum_tol(4) if scale else float_tol(0, 0), grad=grad, grad_eps=16, specials=specials,
+            stricter=("Expected grad shape",),
             strewn=("grad",) if op == "MaxPoolGrad" else None, awkward="numbers" if op == "MaxPool" else "all",
             invalid=lambda d: pool_invalid(op, d), fuzz=lambda d, rng: pool_case(op, draw_pool(op, rng), str(rng.choice(FORMATS)), d, rng)))  # fmt: skip
 

@@ -66,7 +66,7 @@ def test_special_values(row, key):
             want = [e.astype(numpy_type(key)) for e in exact]
         scales = engine.scales(row, case, len(got)) if row.reference else [None] * len(got)
         for g, w, e, s in zip(got, want, exact, scales, strict=True):
-            failures += [f"{case.label}: {t}" for t in compare_special(row, key, case, g, w, e, s)]
+            failures += [f"{case.label}: {t}" for t in compare_special(row, key, case, g, [(w, e, s)])]
     assert not failures, f"{row.op} {key}:\n" + "\n".join(failures[:12])
 
 
