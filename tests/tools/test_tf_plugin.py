@@ -143,7 +143,7 @@ def test_what_belongs_on_the_cpu_is_not_counted(healthy, case):
 def test_lines_about_ops_on_the_cpu_name_types(healthy):
     lines = healthy["fallbacks"]["logged"]
     assert "Cast DstT=complex128 SrcT=float32 runs on the CPU: this device has no kernel for it" in lines
-    assert "Svd T=float32 runs on the CPU: this device has no kernel for it" in lines
+    assert "Svd T=float64 runs on the CPU: this device has no kernel for it" in lines
     (line,) = (line for line in lines if line.startswith("NthElement"))
     assert line == "NthElement T=float32 runs on the CPU, with copies to the host and back: no GPU has a kernel for it"
 

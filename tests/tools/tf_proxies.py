@@ -27,7 +27,7 @@ def fallbacks():
     """Which of these count: an op that we lack and CUDA has, unless the script or the input pipeline wants the CPU."""
     import tensorflow_anvil
 
-    x = tf.eye(4, dtype=tf.float64)  # whose inverse the device leaves to the CPU
+    x = tf.eye(4, dtype=tf.float64)  # whose decompositions the device leaves to the CPU
     single = tf.eye(4)
     out = {}
 
@@ -58,12 +58,12 @@ def fallbacks():
             batch + 1
 
     @tf.function
-    def mixed_graph(x):
-        _, indices = tf.nn.top_k(x[0], 2)  # int32, in device memory
-        rank = tf.raw_ops.NthElement(input=x, n=1)
-        tf.debugging.assert_less(x, 2.0)
-        tf.raw_ops.HistogramSummary(tag="x", values=x)
-        return tf.linalg.svd(x)[0], rank * 2, tf.strings.as_string(x), tf.cast(x, tf.complex128), indices
+    def mixed_graph(y):
+        _, indices = tf.nn.top_k(y[0], 2)  # int32, in device memory
+        rank = tf.raw_ops.NthElement(input=y, n=1)
+        tf.debugging.assert_less(y, 2.0)
+        tf.raw_ops.HistogramSummary(tag="y", values=y)
+        return tf.linalg.svd(x)[0], rank * 2, tf.strings.as_string(y), tf.cast(y, tf.complex128), indices
 
     def saved():
         with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ def fallbacks():
                 tf.summary.write("x", single, step=0)
             writer.close()
 
-    measure("svd", lambda: tf.linalg.svd(single))
+    measure("svd", lambda: tf.linalg.svd(x))
     measure("rank", lambda: [tf.raw_ops.NthElement(input=single, n=1) for _ in range(2)])
     measure("cast", lambda: tf.cast(single, tf.complex128))
     measure("mixed_graph", lambda: [mixed_graph(single) for _ in range(2)])
