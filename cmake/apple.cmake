@@ -23,3 +23,21 @@ target_include_directories(apple_rig PRIVATE tests tests/apple/include)
 target_compile_definitions(
   apple_rig PRIVATE ANVIL_MSL_CLANG="${CMAKE_CXX_COMPILER}" ANVIL_MSL_CACHE="${CMAKE_BINARY_DIR}/msl"
                     ANVIL_MSL_INCLUDE="${CMAKE_SOURCE_DIR}/tests/apple/msl/include")
+if(ANVIL_SANITIZE MATCHES address)  # kernels as well; their threads have stacks of their own (tests/apple/msl/run.cc)
+  target_compile_definitions(apple_rig PRIVATE ANVIL_MSL_FLAGS="-fsanitize=address -fsanitize-address-use-after-return=never ")
+  set_source_files_properties(tests/apple/msl/run.cc PROPERTIES COMPILE_OPTIONS -fsanitize-address-use-after-return=never)
+elseif(ANVIL_SANITIZE)  # a kernel runs on one thread, however many threads of the GPU it has
+  set_source_files_properties(tests/apple/msl/run.cc PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
+endif()
+# The driver counts which of its lines run (tools/metal_coverage.py), where clang has its runtime for that.
+include(CheckCXXSourceCompiles)
+set(count_lines -fprofile-instr-generate=${CMAKE_BINARY_DIR}/profiles/all-%m.profraw)
+set(CMAKE_REQUIRED_FLAGS ${count_lines})
+check_cxx_source_compiles("int main() { return 0; }" CLANG_COUNTS_LINES)
+unset(CMAKE_REQUIRED_FLAGS)
+if(CLANG_COUNTS_LINES AND NOT ANVIL_SANITIZE)
+  target_compile_options(anvil_metal PRIVATE ${count_lines} -fcoverage-mapping)
+  add_link_options(${count_lines})
+endif()
+set(ANVIL_DRIVER $<TARGET_OBJECTS:anvil_metal> $<TARGET_OBJECTS:apple_rig>)
+set(ANVIL_EXPORTS ${CMAKE_SOURCE_DIR}/tests/apple/exports.map)

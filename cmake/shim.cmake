@@ -1,6 +1,7 @@
 # What the plug-in takes from TensorFlow's C++ side: the compat shim for the TensorFlow of this environment, and the list
 # of the CUDA build's kernels.  tools/build_shims.py makes the shims of the other versions.
-if(NOT ANVIL_SANITIZE)  # the shim is a C interface: the one that is installed serves every build of the plug-in
+# The shim is a C interface: the one that is installed serves every build of the plug-in.
+if(NOT ANVIL_SANITIZE AND NOT ANVIL_APPLE_RIG)
   file(GLOB shim_sources CONFIGURE_DEPENDS src/tf/shim/*.cc src/tf/shim/*.h)
   set(shim_stamp ${CMAKE_BINARY_DIR}/shims/.built)
   add_custom_command(

@@ -6,11 +6,10 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "capi/anvil.h"
-#include "drv/vulkan/device.h"
 #include "ops/op.h"
 #include "tf/device.h"
+#include "tf/driver.h"
 #include "tf/installation.h"
-#include "tf/isolate.h"
 
 namespace anvil {
 namespace {
@@ -105,8 +104,7 @@ Found find_devices() {
   } else if (std::string obstacle = tf::obstacle(); !obstacle.empty()) {
     found.why = std::move(obstacle);
   } else {
-    tf::isolate_vulkan_drivers();
-    for (const auto& device : vulkan::open_devices(found.why)) found.devices.push_back(describe(*device));
+    for (const auto& device : open_devices(found.why)) found.devices.push_back(describe(*device));
   }
   if (!found.devices.empty()) found.why.clear();
   return found;

@@ -10,16 +10,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "tf/driver.h"
 #include "tf/fallbacks.h"
 #include "tf/installation.h"
-#include "tf/isolate.h"
 #include "tf/registry.h"
-
-namespace anvil::vulkan {
-// The Vulkan driver's front door, as driver.h's OpenDevices has it; named here because rooms see each other through
-// driver.h only.
-std::vector<std::unique_ptr<Device>> open_devices(std::string& why);
-}  // namespace anvil::vulkan
 
 namespace anvil::tf {
 namespace {
@@ -54,10 +48,9 @@ void decline(Opened& all, LogKind kind, const std::string& why) {
 void open_all(Opened& all) {
   if (options().device == "none") return decline(all, LogKind::info, "ANVIL_DEVICE=none");
   if (const std::string reason = obstacle(); !reason.empty()) return decline(all, LogKind::warn, reason);
-  isolate_vulkan_drivers();
   std::string why;
   std::vector<const Caps*> caps;
-  for (auto& device : vulkan::open_devices(why)) {
+  for (auto& device : open_devices(why)) {
     all.gpus.push_back(std::make_unique<Gpu>(std::move(device)));
     caps.push_back(&all.gpus.back()->device->caps());
     log(LogKind::info, str("offering ", caps.back()->name, " to TensorFlow"));

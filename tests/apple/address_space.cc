@@ -12,6 +12,13 @@
 
 #include "apple/objc.h"
 
+#if __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, bytes)
+#define ASAN_UNPOISON_MEMORY_REGION(at, bytes)
+#endif
+
 namespace apple {
 namespace {
 
@@ -117,6 +124,7 @@ Memory map_memory(uint64_t bytes) {
     m.cpu = static_cast<std::byte*>(cpu);
     m.gpu = static_cast<std::byte*>(mmap(reserved, m.mapped, PROT_NONE, MAP_SHARED | MAP_FIXED, file, 0));
     std::memset(m.cpu, kPoison, m.mapped);
+    ASAN_POISON_MEMORY_REGION(m.gpu + m.bytes, m.mapped - m.bytes);
     std::lock_guard hold(space().lock);
     space().rows[reinterpret_cast<uintptr_t>(m.gpu)] = {m};
   }
@@ -130,6 +138,7 @@ void unmap_memory(const Memory& m) {
     space().rows.erase(reinterpret_cast<uintptr_t>(m.gpu));
   }
   munmap(m.cpu, m.mapped);
+  ASAN_UNPOISON_MEMORY_REGION(m.gpu, m.mapped);
   // The addresses stay taken: a kernel that still uses them must not find another buffer there.
   mmap(m.gpu, m.mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }

@@ -41,7 +41,7 @@ bool wait_event(Event& e, uint64_t value) {
 void signal_event(Event& e, uint64_t value) {
   {
     std::lock_guard hold(e.lock);
-    if (value < e.value) misuse("an event goes back in time");
+    if (value <= e.value) misuse("an event is signalled with a value that it has already passed");
     e.value = value;
   }
   e.changed.notify_all();

@@ -7,6 +7,7 @@
 #include <deque>
 #include <mutex>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace apple {
@@ -29,12 +30,23 @@ Runtime& runtime() {
 
 objc_class zombie{};  // the class of the dead
 
-thread_local std::vector<std::vector<id>> pools;
+// Of this thread.  A plain pointer: a program's exit handlers still make pools after its main thread's variables have
+// been destroyed.
+using Pools = std::vector<std::vector<id>>;
+thread_local Pools* own_pools = nullptr;
+struct DropPools {
+  ~DropPools() { delete std::exchange(own_pools, nullptr); }
+};
+Pools& pools() {
+  if (own_pools) return *own_pools;
+  thread_local const DropPools when_the_thread_ends;
+  return *(own_pools = new Pools);
+}
 
 void pop_to(size_t depth) {
-  while (pools.size() > depth) {
-    const std::vector<id> objects = std::move(pools.back());
-    pools.pop_back();
+  while (pools().size() > depth) {
+    const std::vector<id> objects = std::move(pools().back());
+    pools().pop_back();
     for (const id o : objects) release(o);
   }
 }
@@ -116,8 +128,8 @@ void release(id object) {
 
 id autorelease(id object) {
   if (!object) return object;
-  if (pools.empty()) misuse(std::string(object->isa->name) + " autoreleased with no pool in place: it would leak");
-  pools.back().push_back(object);
+  if (pools().empty()) misuse(std::string(object->isa->name) + " autoreleased with no pool in place: it would leak");
+  pools().back().push_back(object);
   return object;
 }
 
@@ -137,7 +149,7 @@ long live(const char* class_name) {
   return it == runtime().classes.end() ? 0 : it->second->live.load();
 }
 
-ThreadPool::ThreadPool() : depth_(pools.size()) { pools.emplace_back(); }
+ThreadPool::ThreadPool() : depth_(pools().size()) { pools().emplace_back(); }
 ThreadPool::~ThreadPool() { pop_to(depth_); }
 
 }  // namespace apple
@@ -170,8 +182,8 @@ SEL sel_registerName(const char* name) {
 const char* sel_getName(SEL selector) { return reinterpret_cast<const char*>(selector); }
 
 void* objc_autoreleasePoolPush() {
-  pools.emplace_back();
-  return reinterpret_cast<void*>(pools.size());
+  pools().emplace_back();
+  return reinterpret_cast<void*>(pools().size());
 }
 void objc_autoreleasePoolPop(void* pool) { pop_to(reinterpret_cast<size_t>(pool) - 1); }
 

@@ -6,7 +6,7 @@
 
 #include "drv/pack.h"
 #include "drv/record/record.h"
-#include "drv/vulkan/device.h"
+#include "worst_error.h"
 
 namespace anvil::ops::test {
 namespace {
@@ -367,18 +367,9 @@ std::vector<Value> run_op(Device& device, const std::string& name, const std::ve
   return run_row(device, find_row(name, inputs.at(static_cast<size_t>(typed_by)).type), inputs, options);
 }
 
-Device* gpu() {
-  static const std::unique_ptr<Device> device = []() -> std::unique_ptr<Device> {
-    static const Pack pack(ANVIL_TEST_PACK);
-    vulkan::Config config;
-    config.options = options();
-    config.options.software_device = true;
-    config.pack = &pack;
-    std::string why;
-    auto devices = vulkan::open_devices(config, why);
-    return devices.empty() ? nullptr : std::move(devices.front());
-  }();
-  return device.get();
+WorstError& worst_error() {
+  static WorstError worst;
+  return worst;
 }
 
 double worst_ulp(const Value& got, const std::vector<double>& exact, double floor) {
@@ -401,6 +392,7 @@ double worst_ulp(const Value& got, const std::vector<double>& exact, double floo
     std::frexp(std::max(std::fabs(want[i]), floor), &e);
     worst = std::max(worst, std::fabs(values[i] - want[i]) / std::ldexp(1.0, e - digits));
   }
+  if (worst > worst_error().ulp) worst_error() = {worst, testing::UnitTest::GetInstance()->current_test_info()->name()};
   return worst;
 }
 

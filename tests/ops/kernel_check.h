@@ -72,7 +72,7 @@ std::vector<Value> run_op(Device& device, const std::string& name, const std::ve
 std::vector<Value> run_row(Device& device, const OpSpec& row, const std::vector<Value>& inputs,
                            const RunOptions& options = {});
 
-// The first Vulkan device (software ones too) with the test pack, opened once; nullptr if there is none.
+// A device of the driver that is tested, software ones too, with the test pack; opened once; nullptr if there is none.
 Device* gpu();
 // Begins a test that needs a device.
 #define ANVIL_GPU_OR_SKIP(name)                 \

@@ -23,6 +23,10 @@ struct Kernel {
 // Compiles every kernel in the text.  Empty with clang's words in `why` if it cannot.
 std::vector<std::shared_ptr<const Kernel>> compile(const std::string& msl, std::string& why);
 
+// What the compiler has against each of the texts; "" where nothing.  Makes no code and takes them all in one go, so
+// that thousands are looked at in seconds.
+std::vector<std::string> check(const std::vector<std::string>& msl);
+
 // C++ for clang, made from Metal's language: what the headers in include/ cannot express is rewritten.  Lists the
 // kernels; false with a reason in `why`.
 bool translate(const std::string& msl, std::string& cpp, std::vector<Kernel>& kernels, std::string& why);

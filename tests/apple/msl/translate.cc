@@ -1,6 +1,7 @@
 // Metal's language is C++ with address spaces, attributes and a library.  The headers in include/ are the library; left
-// are two things: variables in threadgroup memory, and how a kernel is entered.
+// are three things: variables in threadgroup memory, overloads by address space, and how a kernel is entered.
 #include <cctype>
+#include <set>
 
 #include "apple/msl/kernel.h"
 
@@ -114,6 +115,21 @@ class Signature {
   size_t at_;
 };
 
+// The function template that begins at token i, up to the token behind it, without address spaces.
+std::string without_spaces(const Text& t, size_t i, size_t& end) {
+  std::string words;
+  int depth = 0;
+  for (end = i; end < t.count(); ++end) {
+    const std::string w = t[end];
+    if (w != "device" && w != "threadgroup" && w != "constant" && w != "thread") words += w + " ";
+    if (w == "{") ++depth;
+    if (w == ";" && depth == 0) break;
+    if (w == "}" && --depth == 0) break;
+  }
+  ++end;
+  return words;
+}
+
 bool meets(const Text& t) {
   for (size_t i = 0; i < t.count(); ++i) {
     const std::string w = t[i];
@@ -141,10 +157,15 @@ bool translate(const std::string& msl, std::string& cpp, std::vector<Kernel>& ke
   std::vector<Edit> edits;
   std::string entries;
   const bool cooperative = meets(t);
+  std::set<std::string> templates;
   int depth = 0;
   for (size_t i = 0; i < t.count(); ++i) {
     const std::string w = t[i];
-    if (w == "{") ++depth;
+    size_t end = 0;
+    if (w == "template" && depth == 0 && !templates.insert(without_spaces(t, i, end)).second) {
+      edits.push_back({t.token(i).begin, t.token(end - 1).end, ""});
+      i = end - 1;
+    } else if (w == "{") ++depth;
     else if (w == "}") --depth;
     else if (w == "threadgroup" && depth > 0 && declares_shared(t, i))
       edits.push_back({t.token(i).begin, t.token(i).end, "MSL_SHARED"});
@@ -153,7 +174,7 @@ bool translate(const std::string& msl, std::string& cpp, std::vector<Kernel>& ke
       std::string call;
       Signature signature(t, i + 1);
       if (!signature.read(k, call, why)) return false;
-      entries += "extern \"C\" MSL_ENTRY void msl_enter_" + k.name + "(const msl::Thread* self) { " + call + "; }\n";
+      entries += "MSL_ENTRY void msl_enter_" + k.name + "(const msl::Thread* self) { " + call + "; }\n";
       kernels.push_back(std::move(k));
       i = signature.at();
     }

@@ -185,6 +185,25 @@ MSL_INLINE vec<T, N> select(vec<T, N> no, vec<T, N> yes, vec<bool, N> which) {
   for (int i = 0; i < N; ++i) r[i] = which[i] ? yes[i] : no[i];
   return r;
 }
+// Of scalars Metal has one function for each type, so that a literal of another type is converted.
+#define MSL_SCALAR_OVERLOAD(T, name, call, ...) \
+  MSL_INLINE T name(__VA_ARGS__) { return name<T> call; }
+#define MSL_SCALAR_MAX(T) MSL_SCALAR_OVERLOAD(T, max, (x, y), T x, T y)
+#define MSL_SCALAR_MIN(T) MSL_SCALAR_OVERLOAD(T, min, (x, y), T x, T y)
+#define MSL_SCALAR_CLAMP(T) MSL_SCALAR_OVERLOAD(T, clamp, (x, a, b), T x, T a, T b)
+#define MSL_SCALAR_SELECT(T) MSL_SCALAR_OVERLOAD(T, select, (x, y, c), T x, T y, bool c)
+#define MSL_SCALAR(T) MSL_SCALAR_MAX(T) MSL_SCALAR_MIN(T) MSL_SCALAR_CLAMP(T) MSL_SCALAR_SELECT(T)
+MSL_SCALAR(char)
+MSL_SCALAR(uchar)
+MSL_SCALAR(short)
+MSL_SCALAR(ushort)
+MSL_SCALAR(int)
+MSL_SCALAR(uint)
+MSL_SCALAR(long)
+MSL_SCALAR(ulong)
+MSL_SCALAR(half)
+MSL_SCALAR(float)
+
 template <class T>
 MSL_INLINE bool any(T v) {
   if constexpr (help::shape<T>::count == 1) return v;

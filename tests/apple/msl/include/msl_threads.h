@@ -48,7 +48,13 @@ MSL_INLINE T scan(T v, T none, int site, F f) {
 
 namespace metal {
 
-enum class mem_flags { mem_none = 0, mem_device = 1, mem_threadgroup = 2, mem_texture = 4 };
+enum class mem_flags {
+  mem_none = 0,
+  mem_device = 1,
+  mem_threadgroup = 2,
+  mem_texture = 4,
+  mem_threadgroup_imageblock = 8
+};
 MSL_INLINE mem_flags operator|(mem_flags a, mem_flags b) { return mem_flags(int(a) | int(b)); }
 
 MSL_INLINE void threadgroup_barrier(mem_flags, MSL_SITE) { msl_barrier(site); }

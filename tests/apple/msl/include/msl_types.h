@@ -69,6 +69,7 @@ struct packed_vec {
     return v;
   }
   MSL_INLINE T& operator[](int i) { return items[i]; }
+  MSL_INLINE const T& operator[](int i) const { return items[i]; }
 };
 #define MSL_PACK(T, N) typedef packed_vec<T, N> packed_##T##N;
 #define MSL_PACKED(T) MSL_PACK(T, 2) MSL_PACK(T, 3) MSL_PACK(T, 4)
@@ -92,6 +93,12 @@ struct shape {
 };
 template <class T, int N>
 struct shape<T __attribute__((ext_vector_type(N)))> {
+  typedef T element;
+  static constexpr int count = N;
+};
+
+template <class T, int N>
+struct shape<packed_vec<T, N>> {
   typedef T element;
   static constexpr int count = N;
 };
