@@ -2,6 +2,7 @@
 # make train    set up, build, install into .venv, train examples/train_digits.py on the GPU and on the CPU, report
 # make test     everything: lint, host tests, sanitizers, op table, Python and training tests
 # make check    the quick part of it
+# make test-metal  the Metal driver on Linux, whole: every op, training in TensorFlow, sanitizers, coverage, broken drivers
 # make models   common models on the device against the CPU; minutes each on a software device (MODELS="GPT U-Net" runs those)
 # Every target sets up what it needs and does only what changed.
 
@@ -23,7 +24,7 @@ READY := $(VENV)/.ready
 INSTALLED := build/.installed
 MODEL_PACKAGES := .cache/models
 
-.PHONY: train test check models wheel install build test-versions bench bench-peers lint format setup clean
+.PHONY: train test test-metal check models wheel install build test-versions bench bench-peers lint format setup clean
 
 train: install
 	python -m tensorflow_anvil.report examples/train_digits.py --out out
@@ -31,6 +32,9 @@ train: install
 # STAGES="host table" runs just these (python tools/run_tests.py --list names them).
 test: $(READY)
 	python tools/run_tests.py $(if $(STAGES),--only $(STAGES))
+
+test-metal: $(READY)
+	python tools/run_tests.py --metal $(if $(STAGES),--only $(STAGES))
 
 check: $(READY)
 	python tools/run_tests.py --quick

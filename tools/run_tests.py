@@ -1,6 +1,7 @@
 """Runs the tests in stages and counts them: `make test` runs all, `make check` (--quick) the quick ones.
+`make test-metal` (--metal) runs what there is about the Metal driver, with what takes too long for every day.
 
-    python tools/run_tests.py [--quick] [--only STAGE ...] [--list]
+    python tools/run_tests.py [--quick | --metal] [--only STAGE ...] [--list]
 
 A stage that fails does not stop the others, except those that need it.  The last line is a plain "N passed, N failed";
 the exit status is 0 only when nothing failed.  Reports are left in build/reports.
@@ -63,6 +64,40 @@ def build(name: str, preset: str, **kinds) -> Stage:
     return Stage(name, [configure, ["cmake", "--build", "--preset", preset]], **kinds)
 
 
+def metal_stages() -> list[Stage]:
+    """What `make test-metal` runs: the Metal driver over tests/apple, and what shows that these tests notice."""
+
+    def clang(stage: Stage) -> Stage:
+        stage.program = "clang++-19"
+        return stage
+
+    def tests(name: str, needs: tuple[str, ...]) -> Stage:
+        command = [PYTHON, "-m", "pytest", "-q", "-s", f"--junit-xml={REPORTS / f'metal-{name}.xml'}"]
+        return Stage(f"metal-{name}", [[*command, f"tests/metal/test_{name}.py"]], needs=needs, report=True)
+
+    ready = ("metal-build",)
+    plugin = build("metal-plugin", "metal", needs=ready)
+    plugin.commands[-1] += ["--target", "anvil_plugin"]
+    every = [
+        build("metal-build", "metal", needs=("build",)),
+        ctest("metal", "metal", needs=ready),
+        Stage("metal-ops", [[PYTHON, "tools/test_metal.py"]], needs=ready),
+        plugin,
+        tests("training", needs=("metal-plugin", "install")),
+        tests("mutations", needs=ready),
+        Stage("metal-coverage", [[PYTHON, "tools/metal_coverage.py"]], needs=ready),
+    ]
+    for preset in ("metal-asan", "metal-tsan"):
+        host = ctest(preset, preset, needs=(f"{preset}-build",))
+        host.logs = ROOT / "build" / preset / "host-logs"
+        every += [build(f"{preset}-build", preset, needs=ready), host]
+    first = [
+        build("build", "release"),
+        Stage("install", [[PYTHON, "tools/package.py", "--install", "build/.installed"]], needs=("build",)),
+    ]
+    return [*first, *map(clang, every)]
+
+
 def stages(quick: bool) -> list[Stage]:
     tools = ["tests/tools", *(["-m", "not slow"] if quick else [])]
     every = [
@@ -112,10 +147,12 @@ def run(stage: Stage) -> tuple[int, int, int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="leave out what takes minutes")
+    parser.add_argument("--metal", action="store_true", help="all there is about the Metal driver")
     parser.add_argument("--only", nargs="+", metavar="STAGE", help="run just these, as if all they need had passed")
     parser.add_argument("--list", action="store_true", help="print the stages and stop")
     options = parser.parse_args()
-    chosen = [s for s in stages(options.quick) if not options.only or s.name in options.only]
+    every = metal_stages() if options.metal else stages(options.quick)
+    chosen = [s for s in every if not options.only or s.name in options.only]
     if options.list:
         print("\n".join(stage.name for stage in chosen))
         return 0

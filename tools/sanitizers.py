@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = re.compile(r"libtensorflow_anvil\.so|\b(base|drv|ops)_test\b|[ /](src|tests)/[\w/]+\.(cc|h):\d+")
+OURS = re.compile(r"libtensorflow_anvil\.so|\b(base|drv|ops|apple)_test\b|[ /](src|tests)/[\w/]+\.(cc|h):\d+")
 # Frames of the runtime, the standard library and GoogleTest: it is their caller that counts.
 TRANSPARENT = re.compile(r"libsanitizer|lib[atl]san\.so|libubsan\.so|/include/c\+\+/|testing::internal|libstdc\+\+")
 # What a stack stands under: "  Write of size 8 at 0x... by thread T1:", "Direct leak of 8 byte(s) ... from:", "WARNING: ...".

@@ -19,6 +19,8 @@ packages=(
 # Where the distribution has them; without one the tests that need it are left out, and say so.
 if_offered=(
   clang-19                 # the Metal driver's tests: blocks, and kernels in Metal's language
+  libclang-rt-19-dev       # the same under sanitizers, and which lines they run
+  llvm-19                  # llvm-cov, for that
 )
 
 if ! command -v dpkg-query >/dev/null; then
