@@ -46,7 +46,7 @@ def resized(case: Case, rng: np.random.Generator) -> Case | None:
     for n, v in case.args.items():
         for at in range(np.ndim(v) if n in arrays(case) or n == "segment_ids" else 0):
             v = of_size(np.asarray(v), at, size) if np.shape(v)[at] == have else v
-        v = np.sort(v) if n == "segment_ids" else v
+        v = np.sort(v) if n == "segment_ids" and np.ndim(v) else v
         args[n] = v
     return replace(case, args=args, label=f"{case.label}, {size} for {have}")
 

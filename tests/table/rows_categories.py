@@ -40,7 +40,23 @@ def stateless_invalid(dtype):
     )
 
 
-add(Row("StatelessMultinomial", TYPES, stateless_cases, None, tol=lambda _: Tol(), invalid=stateless_invalid))
+def in_one_piece(case):
+    """Larger work the CPU kernel cuts up among its threads, and then draws otherwise than one thread does."""
+    logits, samples = case.args["logits"], int(np.max(case.args["num_samples"], initial=0))
+    return np.ndim(logits) != 2 or len(logits) < 2 or len(logits) * (logits.shape[1] + 12 * samples) < 2000
+
+
+add(
+    Row(
+        "StatelessMultinomial",
+        TYPES,
+        stateless_cases,
+        None,
+        tol=lambda _: Tol(),
+        invalid=stateless_invalid,
+        beside=in_one_piece,
+    )
+)
 
 
 def certain_cases(dtype, rng):
