@@ -79,8 +79,6 @@ Problem problem_of(Call& call, bool whole, bool peephole) {
     check_rank(*t, name, 1);
     if (whole || peephole) check_shape(*t, name, {p.units});
   }
-  require(whole || p.state() > 0, Code::invalid_argument,
-          "cs_prev_tensor is empty, has shape: ", text(p.cs_prev.shape));
   require(length >= 0 && length <= p.steps, Code::invalid_argument, "seq_len_max must be between 0 and ", p.steps,
           " but is ", length);
   p.used = whole ? length : 1;
@@ -112,6 +110,8 @@ Grid over(int64_t count) { return Grid::line(div_up(static_cast<uint64_t>(count)
 // -> (i, cs, f, o, ci, co, h)
 void forward(Call& call, const LstmAttrs& attrs, bool whole, Places places) {
   const Problem p = problem_of(call, whole, attrs.peephole);
+  require(whole || p.state() > 0, Code::invalid_argument,
+          "cs_prev_tensor is empty, has shape: ", text(p.cs_prev.shape));
   const DType type = p.x.type;
   const Shape shape = whole ? Shape{p.steps, p.batch, p.units} : Shape{p.batch, p.units};
   Tensor out[7];

@@ -71,6 +71,8 @@ def patch_cases(op):
 
 def patch_invalid(op):
     def invalid(dtype):
+        if dtype == "bool":  # the CPU has no kernel
+            return
         good = next(iter(patch_cases(op)(dtype, np.random.default_rng(1))))
         name, x = next(iter(good.args.items()))
         rank = x.ndim
