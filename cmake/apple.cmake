@@ -26,8 +26,6 @@ target_compile_definitions(
 if(ANVIL_SANITIZE MATCHES address)  # kernels as well; their threads have stacks of their own (tests/apple/msl/run.cc)
   target_compile_definitions(apple_rig PRIVATE ANVIL_MSL_FLAGS="-fsanitize=address -fsanitize-address-use-after-return=never ")
   set_source_files_properties(tests/apple/msl/run.cc PROPERTIES COMPILE_OPTIONS -fsanitize-address-use-after-return=never)
-elseif(ANVIL_SANITIZE)  # a kernel runs on one thread, however many threads of the GPU it has
-  set_source_files_properties(tests/apple/msl/run.cc PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
 endif()
 # The driver counts which of its lines run (tools/metal_coverage.py), where clang has its runtime for that.
 include(CheckCXXSourceCompiles)

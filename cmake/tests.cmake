@@ -45,6 +45,9 @@ if(ANVIL_APPLE_RIG)
   anvil_test(apple_test apple/tests 1 ${ANVIL_DRIVER})
   target_include_directories(apple_test_cases SYSTEM PRIVATE tests/apple/include ${METAL_CPP_FOLDER}/metal_cpp)
   target_compile_options(apple_test_cases PRIVATE -fblocks)
+  if(ANVIL_SANITIZE)
+    return()
+  endif()
   # The ops' tests compile a thousand kernels with clang: here some of each kind, all of them with `make test-metal`.
   set(ops_test_some
       Conv2D.AllPassesByTheKernelsForGpus MatMul.* BatchMatMul.* Types/Softmax.* Types/BatchNorm.*/0 Types/Pool.*/0

@@ -1,6 +1,7 @@
 // Running what was committed: one thread a queue runs command buffers in order, another calls their handlers, as late
 // as Metal does: after everyone who waits for the events has been woken.
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <random>
 #include <thread>
@@ -61,7 +62,7 @@ bool resident(Runner& q, const Pass& pass, const Memory& m) {
 }
 
 void run_dispatch(const Dispatch& d, uint32_t seed, std::string& why) {
-  std::vector<void*> arguments(32);
+  std::array<void*, 32> arguments{};  // not on the heap: a page fault leaves this function by a jump
   for (const auto& [i, bytes] : d.bytes) arguments[i] = const_cast<char*>(bytes.data());
   for (const auto& [i, b] : d.bound) arguments[i] = b.first->memory.gpu + b.second;
   const auto grid = [](const Size& s) {

@@ -49,7 +49,7 @@ MUTATIONS = [
              "unrecognized selector"),
     Mutation("missing pool", "transfers.cc", "  const Pool pool;\n", "", "drv_test", "*Copies*/metal",
              "with no pool in place"),
-    Mutation("unretained object", "batch.cc", "encoder_ = NS::RetainPtr(", "encoder_ = NS::TransferPtr(",
+    Mutation("unretained object", "batch.cc", "encoder_ = retained(", "encoder_ = NS::TransferPtr(",
              "drv_test", "*Copies*/metal", "apple: "),
     Mutation("leaked object", "pipeline.cc", "library->newFunction(names->object<NS::String>(0)));",
              "library->newFunction(names->object<NS::String>(0))->retain());", "apple_test", "Driver.RunsOnAnOldSystem",

@@ -10,6 +10,12 @@ namespace {
 // Command buffers that are done but whose handlers have not run, and the open one.
 constexpr uint64_t kLate = 64;
 
+// NS::RetainPtr() takes no nil.
+template <class T>
+Ref<T> retained(T* object) {
+  return object ? NS::RetainPtr(object) : Ref<T>();
+}
+
 }  // namespace
 
 Batch::Batch(Context& context, std::shared_ptr<Timeline> timeline, std::shared_ptr<Completions> completions,
@@ -25,7 +31,7 @@ Batch::Batch(Context& context, std::shared_ptr<Timeline> timeline, std::shared_p
 Batch::~Batch() { abandon(); }
 
 void Batch::make_commands(const std::vector<Need>& waits) {
-  commands_ = NS::RetainPtr(queue_->commandBuffer());
+  commands_ = retained(queue_->commandBuffer());
   require(commands_.get(), Code::resource_exhausted, "Metal: no command buffer could be made");
   waits_ = waits;
   for (const Need& n : waits_) commands_->encodeWait(n.on->event(), n.value);
@@ -35,7 +41,7 @@ void Batch::begin(const std::vector<Need>& waits) {
   make_commands(waits);
   // What is recorded from here on may overwrite what the host is about to read.
   if (last_read_ && !timeline_->reached(last_read_)) commands_->encodeWait(timeline_->event(), last_read_);
-  encoder_ = NS::RetainPtr(commands_->computeCommandEncoder(MTL::DispatchTypeConcurrent));
+  encoder_ = retained(commands_->computeCommandEncoder(MTL::DispatchTypeConcurrent));
   if (!encoder_) {
     abandon();
     fail(Code::resource_exhausted, "Metal: no command encoder could be made");
