@@ -97,7 +97,7 @@ def awkward(dtype: str, rng: np.random.Generator, n: int, which: str = "all") ->
     if which == "finite":
         v = np.where(np.isfinite(v), v, float(info.max))
     if which == "moderate":
-        v = np.where(np.isfinite(v), np.clip(v, -1e4, 1e4), v)
+        v = np.where(np.isfinite(v), np.clip(v, -2.0, 2.0), v)
     return np.where(np.isnan(v), np.inf, v) if which == "numbers" else v
 
 

@@ -71,7 +71,8 @@ class Row:
     key: Callable[[dict], str] = lambda constraints: constraints.get("T", "any")
     exact_zero_sign: bool = True  # in specials, -0 and +0 differ
     # Arguments in which awkward values come out as from the CPU kernel (None: in all), and which values do: "all",
-    # "numbers" (not NaN), "finite", "moderate" (no finite ones of which products overflow in one order but not another).
+    # "numbers" (not NaN), "finite", "moderate" (no finite ones above 2: sums would cancel, products overflow in one order
+    # but not in another).
     strewn: tuple[str, ...] | None = None
     awkward: str = "all"
     beside: Callable[[Case], bool] = lambda case: True  # of calls near its own, those of which the CPU kernel knows

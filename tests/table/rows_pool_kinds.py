@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import reference as ref
 from row import FLOATS, Case, Row, add, float_tol, numpy_type, sum_tol, values
-from rows_window import POOLS, pool_attrs, pool_case
+from rows_window import POOLS, fits_its_input, pool_attrs, pool_case
 
 
 def sizes_as_tensors(case):
@@ -285,6 +285,7 @@ def add_volume(op, reference, scale=None, grad=()):
             strewn=("grad",) if op.startswith("MaxPool3DGrad") else None,  # the output must be that of the input
             awkward="numbers" if op == "MaxPool3D" else "all",
             stricter=("Sliding window",),
+            beside=fits_its_input,
         )
     )
 
