@@ -1,5 +1,6 @@
 #include "slang_compiler.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <set>
@@ -55,6 +56,16 @@ std::vector<Instruction> instructions(const std::vector<uint32_t>& spirv) {
     require(all.back().length > 0, Code::internal, "malformed SPIR-V from the compiler");
   }
   return all;
+}
+
+// Does the kernel compute with doubles?  Metal has none, and Slang's Metal target aborts at the type.
+bool uses_doubles(const std::vector<std::byte>& code) {
+  constexpr uint32_t kOpCapability = 17, kFloat64 = 10;
+  std::vector<uint32_t> spirv(code.size() / 4);
+  std::memcpy(spirv.data(), code.data(), code.size());
+  const auto all = instructions(spirv);
+  return std::any_of(all.begin(), all.end(),
+                     [&](const Instruction& i) { return i.opcode == kOpCapability && spirv[i.at + 1] == kFloat64; });
 }
 
 // Slang writes its own source-language number (11), which validators older than it refuse: write 0, "unknown".
@@ -176,7 +187,7 @@ CompiledKernel SlangCompiler::compile(const std::string& name) {
     return bytes(blob.get());
   };
   k.spirv = corrected(code(0));
-  k.msl = code(1);
+  if (!uses_doubles(k.spirv)) k.msl = code(1);
 
   slang::EntryPointReflection* reflected = linked->getLayout(0)->getEntryPointByIndex(0);
   SlangUInt group[3] = {1, 1, 1};

@@ -12,7 +12,7 @@ namespace anvil {
 struct CompiledKernel {
   std::string name;              // "module/entry<Args>"
   std::vector<std::byte> spirv;  // 32-bit words, entry point "main"
-  std::vector<std::byte> msl;    // text
+  std::vector<std::byte> msl;    // text; none where the kernel computes with doubles, which Metal lacks
   uint32_t group[3] = {1, 1, 1};
   uint32_t param_bytes = 0;
   uint32_t by_pointer = 0;  // the kernel takes a pointer to its parameter struct

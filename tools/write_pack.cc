@@ -73,6 +73,7 @@ uint64_t write_pack(std::vector<CompiledKernel> kernels, const fs::path& out) {
     for (size_t i = 0; i < kernels.size(); ++i) {
       const auto& k = kernels[i];
       const auto& code = target == PackTarget::spirv ? k.spirv : k.msl;
+      if (code.empty()) continue;  // no kernel of this name for this target
       if (plain.size() + code.size() > kBlockBytes) close_block();
       entries.push_back({name_at[i],
                          static_cast<uint32_t>(target),

@@ -8,7 +8,8 @@
 
 namespace anvil {
 
-// Writes `out` through a temporary file beside it, so that a reader never sees half a pack.  Returns its size.
+// A kernel without code for a target has no entry for it.  Writes `out` through a temporary file beside it, so that a
+// reader never sees half a pack.  Returns its size.
 uint64_t write_pack(std::vector<CompiledKernel> kernels, const std::filesystem::path& out);
 
 void save(const CompiledKernel& kernel, const std::filesystem::path& file);

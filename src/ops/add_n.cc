@@ -5,6 +5,7 @@ namespace anvil::ops {
 namespace {
 
 Functor add(DType t) {
+  if (t == DType::f64) return {"binary_f64", "Double<Add>"};
   if (is_float(t)) return {"binary", str("Float<Add,", slang_name(t), ">")};
   return {"binary", str("Int<IntAdd,", slang_name(unsigned_of(t)), ">")};
 }
@@ -27,7 +28,7 @@ void run(Call& call, const OpSpec&, const State*) {
   for (int i = 2; i < call.inputs(); ++i) launch_pair(call, f, Forms{}, y, call.input(i), y);
 }
 
-const Family add_n{{"AddN", join({kFloats, {DType::i64, DType::u32}}), run, "", variants}};
+const Family add_n{{"AddN", join({kReals, {DType::i64, DType::u32}}), run, "", variants}};
 
 }  // namespace
 }  // namespace anvil::ops

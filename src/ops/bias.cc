@@ -1,4 +1,5 @@
 // BiasAdd and its gradient, the sum over all axes but the channels.  The body is in kernels/bias.slang.
+#include "ops/map.h"
 #include "ops/packet.h"
 #include "ops/reduce.h"
 
@@ -29,9 +30,12 @@ Channels split(const Shape& value, const State* state) {
   return c;
 }
 
+const Functor kAddDoubles{"binary_f64", "Double<Add>"};
 std::string variant(DType t) { return str("bias/bias_add<", packed(t), ">"); }
 void variants(const OpSpec& op, std::vector<std::string>& names) {
-  for (DType t : op.types) names.push_back(variant(t));
+  for (DType t : op.types)
+    if (t == DType::f64) pair_variants(kAddDoubles, Forms{}, names);
+    else names.push_back(variant(t));
 }
 
 void run(Call& call, const OpSpec&, const State* state) {
@@ -43,6 +47,11 @@ void run(Call& call, const OpSpec&, const State* state) {
           text(x.shape));
   const Tensor y = call.output_reusing(0, {0}, x.type, x.shape);
   if (y.size() == 0) return;
+  if (x.type == DType::f64) {
+    const Tensor line{{c.outer, c.channels, c.inner}, x.type, x.data};
+    const Tensor result{line.shape, y.type, y.data}, column{{c.channels, 1}, bias.type, bias.data};
+    return launch_pair(call, kAddDoubles, Forms{}, line, column, result);
+  }
   struct {
     uint32_t count, inner, channels;
   } params{uint32_t(x.size()), uint32_t(c.inner), uint32_t(c.channels)};
@@ -62,11 +71,11 @@ void gradient_variants(const OpSpec& op, std::vector<std::string>& names) {
   for (DType t : op.types) reduce_variants(Reduction::sum, t, names);
 }
 
-const std::vector<DType> kTypes = join({kFloats, {DType::i32}});
+const std::vector<DType> kTypes = join({kReals, {DType::i32}});
 const Family bias{
     {"BiasAdd", kTypes, run, "", variants, prepare},
     {"BiasAddV1", kTypes, run, "", variants, prepare},
-    {"BiasAddGrad", kFloats, run_gradient, "", gradient_variants, prepare},
+    {"BiasAddGrad", kReals, run_gradient, "", gradient_variants, prepare},
 };
 
 }  // namespace

@@ -7,7 +7,7 @@
 namespace anvil::ops {
 namespace {
 
-Functor maths(const OpSpec& op, DType t) { return arithmetic("binary", op, t); }
+Functor maths(const OpSpec& op, DType t) { return arithmetic(ElementWise::binary, op, t); }
 Functor wrapping(const OpSpec& op, DType t) { return maths(op, is_float(t) ? t : unsigned_of(t)); }
 Functor bits(const OpSpec& op, DType t) {
   return {"binary", str("Bits<", op.kernel, ",", slang_name(unsigned_of(t)), ">")};
@@ -19,6 +19,7 @@ Forms forms_of(const OpSpec& op, DType t) {
   const auto is = [&](std::initializer_list<std::string_view> names) {
     return std::find(names.begin(), names.end(), op.kernel) != names.end();
   };
+  if (t == DType::f64) return {};
   return {has_scalar_forms(t), is_float(t) && is({"Add", "Sub", "Mul", "Div", "SquaredDifference"}),
           is({"Add", "Mul", "SquaredDifference"})};
 }
@@ -52,32 +53,32 @@ constexpr auto kWrapping = variants<wrapping>;
 constexpr auto kRunBits = run<bits>;
 constexpr auto kBits = variants<bits>;
 
-const std::vector<DType> kAll = join({kFloats, kDeviceInts});
-const std::vector<DType> kHalfAndSingle = {DType::f32, DType::f16};
+const std::vector<DType> kAll = join({kReals, kDeviceInts});
+const std::vector<DType> kAllButBrain = {DType::f32, DType::f16, DType::f64};
 const std::vector<DType> kBitTypes = join({kDeviceInts, {DType::i32}});
 
 const Family binary{
-    {"Add", join({kFloats, {DType::i8, DType::i16, DType::i64, DType::u8}}), kRunWrapping, "Add", kWrapping},
+    {"Add", join({kReals, {DType::i8, DType::i16, DType::i64, DType::u8}}), kRunWrapping, "Add", kWrapping},
     {"AddV2", kAll, kRunWrapping, "Add", kWrapping},
     {"Sub", kAll, kRunWrapping, "Sub", kWrapping},
     {"Mul", kAll, kRunWrapping, "Mul", kWrapping},
-    {"SquaredDifference", join({kFloats, {DType::i64}}), kRunWrapping, "SquaredDifference", kWrapping},
-    {"Div", kFloats, kRun, "Div", kVariants},
+    {"SquaredDifference", join({kReals, {DType::i64}}), kRunWrapping, "SquaredDifference", kWrapping},
+    {"Div", kReals, kRun, "Div", kVariants},
     {"Div", kDeviceInts, kRun, "TruncateDiv", kVariants},
-    {"RealDiv", kFloats, kRun, "Div", kVariants},
-    {"DivNoNan", kFloats, kRun, "DivNoNan", kVariants},
-    {"MulNoNan", kHalfAndSingle, kRun, "MulNoNan", kVariants},
+    {"RealDiv", kReals, kRun, "Div", kVariants},
+    {"DivNoNan", kReals, kRun, "DivNoNan", kVariants},
+    {"MulNoNan", kAllButBrain, kRun, "MulNoNan", kVariants},
     {"FloorDiv", kAll, kRun, "FloorDiv", kVariants},
-    {"FloorMod", join({kHalfAndSingle, kDeviceInts}), kRun, "FloorMod", kVariants},
-    {"TruncateDiv", join({kHalfAndSingle, kDeviceInts}), kRun, "TruncateDiv", kVariants},
+    {"FloorMod", join({kAllButBrain, kDeviceInts}), kRun, "FloorMod", kVariants},
+    {"TruncateDiv", join({kAllButBrain, kDeviceInts}), kRun, "TruncateDiv", kVariants},
     {"Maximum", kAll, kRun, "Maximum", kVariants},
     {"Minimum", kAll, kRun, "Minimum", kVariants},
-    {"Pow", join({kFloats, {DType::i8, DType::i16, DType::i64}}), kRun, "Pow", kVariants},
+    {"Pow", join({kReals, {DType::i8, DType::i16, DType::i64}}), kRun, "Pow", kVariants},
     {"Atan2", kFloats, kRun, "Atan2", kVariants},
     {"NextAfter", {DType::f32}, kRun, "NextAfter", kVariants},
-    {"Xdivy", kFloats, kRun, "Xdivy", kVariants},
-    {"Xlogy", kFloats, kRun, "Xlogy", kVariants},
-    {"Xlog1py", kFloats, kRun, "Xlog1py", kVariants},
+    {"Xdivy", kReals, kRun, "Xdivy", kVariants},
+    {"Xlogy", kReals, kRun, "Xlogy", kVariants},
+    {"Xlog1py", kReals, kRun, "Xlog1py", kVariants},
 
     {"BitwiseAnd", kBitTypes, kRunBits, "And", kBits},
     {"BitwiseOr", kBitTypes, kRunBits, "Or", kBits},

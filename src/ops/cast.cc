@@ -16,13 +16,30 @@ std::unique_ptr<State> prepare(const Attrs& attrs) {
 }
 
 bool is_bits(DType t) { return is_integer(t) || t == DType::boolean; }
+bool is_signed(DType t) { return t == DType::i8 || t == DType::i16 || t == DType::i32 || t == DType::i64; }
 
 // Equal bits mean the same in both types (bool is kept as 0 or 1).
 bool same_bits(DType from, DType to) {
   return from == to || (is_bits(from) && is_bits(to) && size_of(from) == size_of(to) && to != DType::boolean);
 }
 
+// From and to float64: integers of one size share a kernel, and its parameter says what they are.
+Functor double_functor(DType from, DType to) {
+  const auto name = [](std::string functor) -> Functor { return {"cast_f64", std::move(functor)}; };
+  if (from != DType::f64)
+    return name(is_float(from) ? str("FloatToDouble<", slang_name(from), ">")
+                               : str("IntToDouble<", size_of(from), ">"));
+  if (to == DType::boolean) return name("DoubleToBool");
+  return name(is_float(to) ? str("DoubleToFloat<", slang_name(to), ">") : str("DoubleToInt<", size_of(to), ">"));
+}
+// Between floating types, whether to cut; else, which only the kernels of float64 heed, the integer's kind.
+float parameter(DType from, DType to, bool truncate) {
+  if (is_float(from) && is_float(to)) return truncate;
+  return is_float(to) ? is_signed(from) : !is_signed(to);
+}
+
 Functor functor(DType from, DType to) {
+  if (from == DType::f64 || to == DType::f64) return double_functor(from, to);
   const auto name = [](const char* kind, DType x, DType y) -> Functor {
     return {"cast", str(kind, "<", slang_name(x), ",", slang_name(y), ">")};
   };
@@ -37,7 +54,7 @@ Functor functor(DType from, DType to) {
   return name("IntToInt", size_of(to) < size_of(x) ? unsigned_of(x) : x, unsigned_of(to));
 }
 
-const std::vector<DType> kAll = join({kFloats, kDeviceInts, {DType::i32, DType::boolean}});
+const std::vector<DType> kAll = join({kReals, kDeviceInts, {DType::i32, DType::boolean}});
 
 void variants(const OpSpec& op, std::vector<std::string>& names) {
   for (const DType from : op.types)
@@ -49,7 +66,7 @@ void run(Call& call, const OpSpec&, const State* state) {
   const auto& s = static_cast<const CastState&>(*state);
   const Tensor x = call.input(0);
   if (same_bits(x.type, s.to)) return call.output_alias(0, 0, x.shape);
-  launch_map(call, functor(x.type, s.to), x, call.output(0, s.to, x.shape), s.truncate);
+  launch_map(call, functor(x.type, s.to), x, call.output(0, s.to, x.shape), parameter(x.type, s.to, s.truncate));
 }
 
 struct BitcastState final : State {

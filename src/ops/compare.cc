@@ -26,6 +26,7 @@ std::unique_ptr<State> prepare_tolerance(const Attrs& attrs) {
 Pair pair_of(const OpSpec& op, DType t) {
   const bool greater = op.kernel.starts_with("Greater");
   const std::string kernel = greater ? "Less" + op.kernel.substr(7) : op.kernel;
+  if (t == DType::f64) return {{"binary_f64", str("Compare<", kernel, ">")}, greater};
   if (is_float(t))
     return {{"binary", str("FloatCompare<", kernel, ",", slang_name(t), ">")}, greater, {.scalar = true}};
   const bool any_sign = kernel == "Equal" || kernel == "NotEqual";
@@ -56,7 +57,7 @@ void run_approximate(Call& call, const OpSpec& op, const State* state) {
   run_pair(call, pair_of(op, a.type), DType::boolean, static_cast<const Tolerance*>(state)->tolerance);
 }
 
-const std::vector<DType> kNumbers = join({kFloats, kDeviceInts});
+const std::vector<DType> kNumbers = join({kReals, kDeviceInts});
 const std::vector<DType> kNumbersAndBool = join({kNumbers, {DType::boolean}});
 
 const Family compare{
@@ -66,7 +67,7 @@ const Family compare{
     {"LessEqual", kNumbers, run, "LessEqual", variants},
     {"Greater", kNumbers, run, "Greater", variants},
     {"GreaterEqual", kNumbers, run, "GreaterEqual", variants},
-    {"ApproximateEqual", {DType::f32}, run_approximate, "ApproximateEqual", variants, prepare_tolerance},
+    {"ApproximateEqual", {DType::f32, DType::f64}, run_approximate, "ApproximateEqual", variants, prepare_tolerance},
 };
 
 }  // namespace

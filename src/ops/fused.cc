@@ -169,7 +169,7 @@ void run_norm(Call& call, const OpSpec&, const State* state) {
 
 // (y_backprop, x, scale, mean, variance, reserve_space_3, offset, y)
 // -> (x_backprop, scale_backprop, offset_backprop, unused, unused[, side_input_backprop])
-Functor relu_gradient(DType t) { return arithmetic("binary", row_of("ReluGrad", t), t); }
+Functor relu_gradient(DType t) { return arithmetic(ElementWise::binary, row_of("ReluGrad", t), t); }
 void run_norm_gradient(Call& call, const OpSpec&, const State* state) {
   const Fused& f = fused_of(state);
   const Tensor dy = call.input(0), y = call.input(7);

@@ -1,5 +1,7 @@
 #include "ops/gemm.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "ops/gemm_pack.h"
 
@@ -13,7 +15,7 @@ struct Params {
   uint32_t batches, slice;
   uint32_t batch0, batch1;
   uint32_t a0, a1, a2, b0, b1, b2;
-  uint32_t pad = 0;
+  uint32_t flags = 0;  // of gemm_f64.slang
 };
 
 Arg part(const Tensor& t, uint64_t offset_elements, uint64_t elements, Access access) {
@@ -40,25 +42,36 @@ class Launcher {
     BatchAxis inner[3] = {};  // innermost first
     for (size_t i = 0; i < axes.size(); ++i) inner[i] = axes[axes.size() - 1 - i];
     const auto u = [](uint64_t v) { return static_cast<uint32_t>(v); };
-    const Params params{u(p_.m),
-                        u(p_.n),
-                        u(p_.k),
-                        u(p_.pitch_a()),
-                        u(p_.pitch_b()),
-                        u(r.batches),
-                        u(plan_.slice_depth),
-                        u(inner[0].size),
-                        u(inner[1].size),
-                        u(inner[0].a),
-                        u(inner[1].a),
-                        u(inner[2].a),
-                        u(inner[0].b),
-                        u(inner[1].b),
-                        u(inner[2].b)};
-    call_.stream().launch(kernel_, Grid{u(plan_.tiles), u(r.batches), plan_.slices},
-                          {part(a_, a, r.a, Access::read), part(b_, b, r.b, Access::read),
-                           part(c_, batch * p_.m * p_.n, r.batches * plan_.slices * p_.m * p_.n, Access::write)},
-                          params);
+    Params params{u(p_.m),
+                  u(p_.n),
+                  u(p_.k),
+                  u(p_.pitch_a()),
+                  u(p_.pitch_b()),
+                  u(r.batches),
+                  u(plan_.slice_depth),
+                  u(inner[0].size),
+                  u(inner[1].size),
+                  u(inner[0].a),
+                  u(inner[1].a),
+                  u(inner[2].a),
+                  u(inner[0].b),
+                  u(inner[1].b),
+                  u(inner[2].b)};
+    const auto record = [&] {
+      call_.stream().launch(kernel_, Grid{u(plan_.tiles), u(r.batches), plan_.slices},
+                            {part(a_, a, r.a, Access::read), part(b_, b, r.b, Access::read),
+                             part(c_, batch * p_.m * p_.n, r.batches * plan_.slices * p_.m * p_.n, Access::write)},
+                            params);
+    };
+    if (plan_.method != GemmMethod::doubles) return record();
+    // One slice of the depth after the other, each adding to the results.
+    constexpr uint32_t kTurnedA = 1, kTurnedB = 2, kAdds = 4;
+    for (uint64_t from = 0; from < p_.k; from += plan_.slice_depth) {
+      params.slice = u(from);
+      params.k = u(std::min(from + plan_.slice_depth, p_.k));
+      params.flags = (p_.turned_a ? kTurnedA : 0) | (p_.turned_b ? kTurnedB : 0) | (from ? kAdds : 0);
+      record();
+    }
   }
 
   Call& call_;

@@ -94,6 +94,7 @@ enum class GemmMethod : uint8_t {
   tiles,    // tiles in group-shared memory
   matrix,   // the same on matrix units, half only
   lanes,    // blocks in the registers of eight lanes, for CPU-type devices
+  doubles,  // float64: tiles, or for CPU-type devices strips of four rows
 };
 
 struct GemmPlan {

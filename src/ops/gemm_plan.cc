@@ -93,6 +93,7 @@ std::string GemmPlan::text() const {
     case GemmMethod::lanes:
       return str("lanes ", lane_text(lanes), pack_a ? " pack A" : "", pack_b ? " pack B" : "",
                  slices > 1 ? str(" x", slices, " slices") : "");
+    case GemmMethod::doubles: return kernel;
     case GemmMethod::tiles: return str("tiles ", tile_text(tile), slices > 1 ? str(" x", slices, " slices") : "");
   }
   return {};
@@ -147,6 +148,10 @@ void slice(GemmPlan& plan, uint64_t wanted, uint64_t k, uint64_t unit) {
 }  // namespace
 
 void gemm_variants(DType type, std::vector<std::string>& names) {
+  if (type == DType::f64) {
+    names.insert(names.end(), {"gemm_f64/lanes", "gemm_f64/tiled"});
+    return;
+  }
   for (const LaneShape& s : kLaneShapes)
     for (const bool ta : {false, true})
       for (const bool tb : {false, true})
@@ -176,6 +181,16 @@ GemmPlan plan_gemm(const GemmProblem& p, const Caps& caps) {
     return plan;
   }
   plan.batch = merged(p.batch);
+  if (p.type == DType::f64) {
+    // As in gemm_f64.slang; llvmpipe cuts a thread's loop off at 65535 turns.
+    constexpr uint64_t kEdge = 64, kStrip = 4, kColumns = 64, kMostTurns = 32768;
+    const bool cpu = caps.cpu_type();
+    plan.method = GemmMethod::doubles;
+    plan.kernel = cpu ? "gemm_f64/lanes" : "gemm_f64/tiled";
+    plan.tiles = div_up(p.m, cpu ? kStrip : kEdge) * div_up(p.n, cpu ? kColumns : kEdge);
+    plan.slice_depth = cpu ? std::min(p.k, kMostTurns) : p.k;
+    return plan;
+  }
   const bool sliceable = reach(p, plan.batch).one_launch;
   if (caps.cpu_type()) {
     plan.method = GemmMethod::lanes;

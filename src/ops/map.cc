@@ -9,10 +9,15 @@
 
 namespace anvil::ops {
 
-Functor arithmetic(const char* module, const OpSpec& op, DType t) {
+Functor arithmetic(ElementWise kind, const OpSpec& op, DType t) {
+  const bool unary = kind == ElementWise::unary;
+  if (t == DType::f64) return {unary ? "unary_f64" : "binary_f64", str("Double<", op.kernel, ">")};
+  const char* module = unary ? "unary" : "binary";
   if (is_float(t)) return {module, str("Float<", op.kernel, ",", slang_name(t), ">")};
   return {module, str("Int<Int", op.kernel, ",", slang_name(t), ">")};
 }
+
+bool of_doubles(const Functor& f) { return std::string_view(f.module).ends_with("_f64"); }
 
 bool streams(const Functor& f) {
   constexpr std::string_view kBinary[] = {"Add", "Sub", "Mul", "Maximum", "Minimum", "SquaredDifference", "ReluGrad"};
@@ -96,7 +101,8 @@ void launch_planned(Call& call, const Functor& f, const PairPlan& plan, const Te
   if (plan.form == PairForm::broadcast) return launch_broadcast(call, f, plan.axes, a, b, y, parameter);
 
   const bool one_a = plan.form == PairForm::scalar_a, one_b = plan.form == PairForm::scalar_b;
-  const bool whole = (one_a || aligned(a, lanes)) && (one_b || aligned(b, lanes)) && aligned(y, lanes);
+  const bool whole =
+      !of_doubles(f) && (one_a || aligned(a, lanes)) && (one_b || aligned(b, lanes)) && aligned(y, lanes);
   const MapPlan split = plan_map(static_cast<uint64_t>(y.size()), widest, whole);
   if (split.chunks)
     launch_chunks(call, f, one_a ? ",1" : one_b ? ",2" : ",0", split.chunks, {read(a), read(b), write(y)}, parameter);
@@ -154,7 +160,8 @@ Tensor tail(const Tensor& t, uint64_t first) {
 }
 
 void map_variants(const Functor& f, std::vector<std::string>& names) {
-  for (const char* entry : {streams(f) ? "streams" : "chunks", "elements"}) names.push_back(name(f, entry));
+  names.push_back(name(f, streams(f) ? "streams" : "chunks"));
+  if (!of_doubles(f)) names.push_back(name(f, "elements"));
 }
 
 void launch_map(Call& call, const Functor& f, const Tensor& x, const Tensor& y, float parameter) {
@@ -162,7 +169,7 @@ void launch_map(Call& call, const Functor& f, const Tensor& x, const Tensor& y, 
   require_indexable(f.module, y);
   const uint32_t widest = static_cast<uint32_t>(std::max(size_of(x.type), size_of(y.type)));
   const uint32_t lanes = 8 / widest;
-  const MapPlan plan = plan_map(y.size(), widest, aligned(x, lanes) && aligned(y, lanes));
+  const MapPlan plan = plan_map(y.size(), widest, of_doubles(f) || (aligned(x, lanes) && aligned(y, lanes)));
   if (plan.chunks) launch_chunks(call, f, "", plan.chunks, {read(x), write(y)}, parameter);
   if (!plan.rest) return;
   const uint64_t done = plan.chunks * plan.lanes;
@@ -173,13 +180,14 @@ void launch_map(Call& call, const Functor& f, const Tensor& x, const Tensor& y, 
 
 void pair_variants(const Functor& f, Forms forms, std::vector<std::string>& names) {
   names.push_back(name(f, "broadcast"));
+  copy_variants({}, names);
+  if (of_doubles(f)) return;
   const char* whole = streams(f) ? "streams" : "chunks";
   names.push_back(name(f, whole, ",0"));
   if (forms.scalar)
     for (const char* side : {",1", ",2"}) names.push_back(name(f, whole, side));
   if (forms.rows)
     for (const char* shape : {",0", ",1"}) names.push_back(name(f, "rows", shape));
-  copy_variants({}, names);
 }
 
 void launch_pair(Call& call, const Functor& f, Forms forms, const Tensor& a, const Tensor& b, const Tensor& y,

@@ -19,11 +19,16 @@ struct Functor {
   std::string name;    // "Float<Relu,F32>"
 };
 
+// Does it take float64?  Its kernels have no forms but `chunks`, if it has one operand, and `broadcast`, if it has two.
+bool of_doubles(const Functor& f);
+
 // Is it so cheap that loads and stores are what it costs?  It then has the kernel `streams` in place of `chunks`.
 bool streams(const Functor& f);
 
-// The functor of an op with one struct for floats and one for integers: Float<Relu,F32>, Int<IntRelu,I64>.
-Functor arithmetic(const char* module, const OpSpec& op, DType t);
+enum class ElementWise : uint8_t { unary, binary };
+// The functor of an op with one struct for floats, one for integers and one for float64: Float<Relu,F32>,
+// Int<IntRelu,I64>, and in a module of its own Double<Relu>.
+Functor arithmetic(ElementWise module, const OpSpec& op, DType t);
 
 // The attribute "alpha" of activations, their functor's parameter.
 struct Alpha final : State {

@@ -115,12 +115,13 @@ OpSpec v3(DType t) {
 }
 
 const Family matmul{
-    {.name = "MatMul", .types = kFloats, .run = run_matmul, .variants = variants, .prepare = prepare_matmul},
-    {.name = "BatchMatMul", .types = kFloats, .run = run_batch, .variants = variants, .prepare = prepare_batch},
-    {.name = "BatchMatMulV2", .types = kFloats, .run = run_broadcast, .variants = variants, .prepare = prepare_batch},
+    {.name = "MatMul", .types = kReals, .run = run_matmul, .variants = variants, .prepare = prepare_matmul},
+    {.name = "BatchMatMul", .types = kReals, .run = run_batch, .variants = variants, .prepare = prepare_batch},
+    {.name = "BatchMatMulV2", .types = kReals, .run = run_broadcast, .variants = variants, .prepare = prepare_batch},
     v3(DType::f32),
     v3(DType::f16),
     v3(DType::bf16),
+    v3(DType::f64),
 };
 
 }  // namespace

@@ -112,6 +112,9 @@ struct Family {
 std::vector<std::string> all_variants();
 
 inline const std::vector<DType> kFloats = {DType::f32, DType::f16, DType::bf16};
+// With float64, whose kernels are in modules of their own (`*_f64`) and have no MSL: src/tf registers a type that needs
+// doubles only where every device computes with them.
+inline const std::vector<DType> kReals = {DType::f32, DType::f16, DType::bf16, DType::f64};
 // Integer types that live on the device.  int32 is host memory in TensorFlow's convention for most ops.
 inline const std::vector<DType> kDeviceInts = {DType::i8,  DType::i16, DType::i64, DType::u8,
                                                DType::u16, DType::u32, DType::u64};

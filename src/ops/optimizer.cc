@@ -1,5 +1,7 @@
 // Resource[Sparse]Apply* and TensorFlow 1's [Sparse]Apply*: one step of an optimiser on a variable and its slots.
+#include <algorithm>
 #include <array>
+#include <string_view>
 
 #include "ops/map.h"
 #include "ops/scatter.h"
@@ -70,7 +72,14 @@ const std::vector<Rule>& rules() {
 }
 bool is_sparse(const Rule& rule) { return rule.op[0] == 'S'; }
 
+// The rules that kernels/optimizer_f64.slang has.
+bool has_doubles(const Rule& rule) {
+  constexpr std::string_view kRules[] = {"GradientDescent", "Momentum", "Adagrad", "Adam", "RmsProp"};
+  return !is_sparse(rule) && std::ranges::count(kRules, std::string_view(rule.kernel)) != 0;
+}
+
 std::string kernel_name(const Rule& rule, DType type) {
+  if (type == DType::f64) return str("optimizer_f64/dense<", rule.kernel, ">");
   return str("optimizer/", is_sparse(rule) ? "sparse<" : "dense<", rule.kernel, ",", slang_name(type), ">");
 }
 
@@ -199,6 +208,7 @@ const struct Rows {
     for (size_t i = 0; i < rules().size(); ++i) {
       const Rule& rule = rules()[i];
       OpSpec row{names[i].c_str(), {DType::f32, DType::f16}, run, std::to_string(i), variants, prepare};
+      if (has_doubles(rule)) row.types.push_back(DType::f64);
       if (is_sparse(rule)) row.more = {{"Tindices", {DType::i32, DType::i64}}};
       for (size_t v = 0; v < rule.variables.size(); ++v) row.variables.push_back(static_cast<int>(v));
       row.host = rule.variables;

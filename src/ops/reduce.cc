@@ -11,7 +11,7 @@ namespace {
 constexpr uint32_t kGroup = 64;  // threads of `lanes` and `columns`, as in reduce.slang
 
 // What partial results are kept in.
-DType partial_type(DType t) { return is_float(t) ? DType::f32 : t; }
+DType partial_type(DType t) { return is_float(t) && t != DType::f64 ? DType::f32 : t; }
 
 // The functor for a launch that is the first, the last, both or neither of its reduction.
 std::string functor(Reduction r, DType t, bool first, bool last) {
@@ -34,8 +34,35 @@ std::string functor(Reduction r, DType t, bool first, bool last) {
 // One launch of the reduction of a tensor of `type` into one of `result`.
 std::string variant(ReduceStage::Shape shape, Reduction r, DType type, DType result, bool first, bool last) {
   static constexpr const char* kEntries[] = {"lanes", "groups", "columns"};
+  if (type == DType::f64) return str("reduce_f64/", kEntries[static_cast<int>(shape)]);
   return str("reduce/", kEntries[static_cast<int>(shape)], "<", functor(r, type, first, last), ",",
              packed(first ? type : partial_type(type)), ",", packed(last ? result : partial_type(type)), ">");
+}
+
+// What only the kernels of float64 take, which one functor serves (kernels/reduce_f64.slang).
+uint32_t double_kind(Reduction r, bool first, bool last) {
+  constexpr uint32_t kFirst = 16, kLast = 32;
+  return static_cast<uint32_t>(r) | (first ? kFirst : 0) | (last ? kLast : 0);
+}
+
+void launch(Call& call, const std::string& kernel, uint64_t groups, const Tensor& from, const Tensor& to,
+            const ReduceStage& s, int64_t count, uint32_t kind) {
+  struct Stage {
+    uint32_t outer, reduced, inner, parts, share;
+  } stage{s.outer, s.reduced, s.inner, s.parts, s.share};
+  const auto with = [&](const auto& params) {
+    call.stream().launch(call.kernel(kernel), Grid::line(groups), {read(from), write(to)}, params);
+  };
+  struct Floats {
+    Stage stage;
+    float count;
+  };
+  struct Doubles {
+    Stage stage;
+    uint32_t count, kind;
+  };
+  if (from.type == DType::f64) return with(Doubles{stage, static_cast<uint32_t>(count), kind});
+  with(Floats{stage, static_cast<float>(count)});
 }
 
 }  // namespace
@@ -54,10 +81,6 @@ void reduce(Call& call, Reduction r, const Tensor& x, const Tensor& y, const Red
     const ReduceStage& s = stages[i];
     const bool first = i == 0, last = i + 1 == stages.size();
     const Tensor to = last ? y : call.scratch(partial_type(x.type), {s.outer, s.parts, s.inner});
-    struct {
-      uint32_t outer, reduced, inner, parts, share;
-      float count;
-    } params{s.outer, s.reduced, s.inner, s.parts, s.share, static_cast<float>(axes.count)};
     uint64_t groups = uint64_t{s.outer} * s.parts;
     if (s.shape == ReduceStage::Shape::lanes) groups = div_up(groups, kGroup);
     if (s.shape == ReduceStage::Shape::columns) {
@@ -65,8 +88,8 @@ void reduce(Call& call, Reduction r, const Tensor& x, const Tensor& y, const Red
       const bool wide = s.inner % width == 0 && reinterpret_cast<uintptr_t>(from.data) % 8 == 0;  // as the kernel finds
       groups = div_up(groups * (wide ? s.inner / width : s.inner), kGroup);
     }
-    call.stream().launch(call.kernel(variant(s.shape, r, x.type, y.type, first, last)), Grid::line(groups),
-                         {read(from), write(to)}, params);
+    launch(call, variant(s.shape, r, x.type, y.type, first, last), groups, from, to, s, axes.count,
+           double_kind(r, first, last));
     from = to;
   }
 }
@@ -146,15 +169,15 @@ void l2_variants(const OpSpec& op, std::vector<std::string>& names) {
 
 const std::vector<DType> kIndices = {DType::i32, DType::i64};
 const Family reductions{
-    row<Reduction::sum>("Sum", join({kFloats, {DType::i64}}), kIndices),
-    row<Reduction::mean>("Mean", kFloats, kIndices),
-    row<Reduction::prod>("Prod", join({kFloats, {DType::i32, DType::i64}}), kIndices),
-    row<Reduction::max>("Max", join({kFloats, {DType::i64}}), kIndices),
-    row<Reduction::min>("Min", kFloats, kIndices),
-    row<Reduction::norm>("EuclideanNorm", kFloats, kIndices),
+    row<Reduction::sum>("Sum", join({kReals, {DType::i64}}), kIndices),
+    row<Reduction::mean>("Mean", kReals, kIndices),
+    row<Reduction::prod>("Prod", join({kReals, {DType::i32, DType::i64}}), kIndices),
+    row<Reduction::max>("Max", join({kReals, {DType::i64}}), kIndices),
+    row<Reduction::min>("Min", kReals, kIndices),
+    row<Reduction::norm>("EuclideanNorm", kReals, kIndices),
     row<Reduction::all>("All", {}, kIndices),
     row<Reduction::any>("Any", {}, kIndices),
-    {"L2Loss", kFloats, run_l2_loss, "", l2_variants},
+    {"L2Loss", kReals, run_l2_loss, "", l2_variants},
     {"Sum",
      {DType::i32},
      run_host_sum,

@@ -11,12 +11,14 @@ constexpr int64_t kChunk = 64;
 constexpr int64_t kWholeLine = 4096;
 
 std::string name(const char* entry, const std::string& how, DType t) {
+  if (t == DType::f64) return str("scan_f64/", entry);
   return str("scan/", entry, "<", how, ",", is_float(t) ? "Float<" : "Int<", slang_name(t), ">>");
 }
-DType value_type(DType t) { return is_float(t) ? DType::f32 : t; }
+DType value_type(DType t) { return is_float(t) && t != DType::f64 ? DType::f32 : t; }
 
 struct ScanParams {
   uint32_t count, length, inner, chunk, chunks, exclusive, reverse;
+  uint32_t how;  // heeded by scan_f64.slang alone
 };
 
 }  // namespace
@@ -38,7 +40,10 @@ void launch_scan(Call& call, const Scan& scan, const Tensor& x, const Tensor& y)
                           static_cast<uint32_t>(plan.chunk),
                           static_cast<uint32_t>(plan.chunks),
                           scan.exclusive,
-                          scan.reverse};
+                          scan.reverse,
+                          scan.how == "Sum"    ? 0u
+                          : scan.how == "Prod" ? 1u
+                                               : 2u};
   Tensor carry{{0}};
   if (plan.chunks > 1) {
     carry = call.scratch(value_type(x.type), {threads});
@@ -84,12 +89,12 @@ void variants(const OpSpec& op, std::vector<std::string>& names) {
   for (const DType t : op.types) scan_variants(names, op.kernel, t);
 }
 
-const std::vector<DType> kTypes = join({kFloats, {DType::i32, DType::i64}});
+const std::vector<DType> kTypes = join({kReals, {DType::i32, DType::i64}});
 const TypeAxis kAxis{"Tidx", {DType::i32, DType::i64}};
 const Family scans{
     {"Cumsum", kTypes, run, "Sum", variants, prepare, {"axis"}, "T", {kAxis}},
     {"Cumprod", kTypes, run, "Prod", variants, prepare, {"axis"}, "T", {kAxis}},
-    {"CumulativeLogsumexp", kFloats, run, "LogSumExp", variants, prepare, {"axis"}, "T", {kAxis}},
+    {"CumulativeLogsumexp", kReals, run, "LogSumExp", variants, prepare, {"axis"}, "T", {kAxis}},
 };
 
 }  // namespace

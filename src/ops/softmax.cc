@@ -8,6 +8,7 @@ constexpr uint32_t kLaneGroup = 64;  // rows of a group of `lanes`
 // Up to here a row is read by one thread: on a GPU, and on a software GPU, where llvmpipe cuts a thread's loops off at
 // 65535 turns in all and a row takes up to two turns an element.
 constexpr int64_t kShortRow = 64, kSoftwareRow = 24576;
+constexpr int64_t kSoftwareDoubles = 20480;  // three turns an element
 
 struct RowParams {
   uint32_t rows, columns, x_row, x_column, labels_row, labels_column;
@@ -17,12 +18,27 @@ std::string variant(bool lanes, const std::string& finish, DType t) {
   return str("softmax/", lanes ? "lanes<" : "groups<", finish, ",", packed(t), ">");
 }
 void add_variants(const std::string& finish, DType t, std::vector<std::string>& names) {
+  if (t == DType::f64) {
+    names.insert(names.end(), {"softmax_f64/groups", "softmax_f64/lanes"});
+    return;
+  }
   for (bool lanes : {false, true}) names.push_back(variant(lanes, finish, t));
 }
 
+// The same in float64, where the finish is a parameter.
+void finish_doubles(Call& call, const std::string& finish, Arg x, Arg labels, const Tensor& y, Arg loss, RowParams p) {
+  const bool lanes = p.columns <= (call.caps().cpu_type() ? kSoftwareDoubles : kShortRow);
+  struct {
+    RowParams rows;
+    uint32_t finish;
+  } params{p, finish == "Softmax" ? 0u : finish == "LogSoftmax" ? 1u : 2u};
+  call.stream().launch(call.kernel(lanes ? "softmax_f64/lanes" : "softmax_f64/groups"),
+                       Grid::line(lanes ? div_up(p.rows, kLaneGroup) : p.rows), {x, labels, write(y), loss}, params);
+}
 void finish_rows(Call& call, const std::string& finish, Arg x, Arg labels, const Tensor& y, Arg loss, RowParams p) {
   require(int64_t{p.rows} * p.columns < (int64_t{1} << 31), Code::unimplemented,
           "softmax of 2^31 elements or more is not supported");
+  if (y.type == DType::f64) return finish_doubles(call, finish, x, labels, y, loss, p);
   const bool lanes = p.columns <= (call.caps().cpu_type() ? kSoftwareRow : kShortRow);
   call.stream().launch(call.kernel(variant(lanes, finish, y.type)),
                        Grid::line(lanes ? div_up(p.rows, kLaneGroup) : p.rows), {x, labels, write(y), loss}, p);
@@ -106,8 +122,8 @@ void dense_variants(const OpSpec& op, std::vector<std::string>& names) {
 }
 
 const Family softmax{
-    {"Softmax", kFloats, run_softmax, "Softmax", softmax_variants},
-    {"LogSoftmax", kFloats, run_softmax, "LogSoftmax", softmax_variants},
+    {"Softmax", kReals, run_softmax, "Softmax", softmax_variants},
+    {"LogSoftmax", kReals, run_softmax, "LogSoftmax", softmax_variants},
     {"SparseSoftmaxCrossEntropyWithLogits",
      kFloats,
      run_sparse,
@@ -117,7 +133,7 @@ const Family softmax{
      {},
      "T",
      {{"Tlabels", {DType::i32, DType::i64}}}},
-    {"SoftmaxCrossEntropyWithLogits", kFloats, run_dense, "", dense_variants},
+    {"SoftmaxCrossEntropyWithLogits", kReals, run_dense, "", dense_variants},
 };
 
 }  // namespace

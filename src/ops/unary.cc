@@ -5,9 +5,12 @@
 namespace anvil::ops {
 namespace {
 
-Functor maths(const OpSpec& op, DType t) { return arithmetic("unary", op, t); }
+Functor maths(const OpSpec& op, DType t) { return arithmetic(ElementWise::unary, op, t); }
 Functor wrapping(const OpSpec& op, DType t) { return maths(op, is_float(t) ? t : unsigned_of(t)); }
-Functor test(const OpSpec& op, DType t) { return {"unary", str("Test<", op.kernel, ",", slang_name(t), ">")}; }
+Functor test(const OpSpec& op, DType t) {
+  if (t == DType::f64) return {"unary_f64", str("Test<", op.kernel, ">")};
+  return {"unary", str("Test<", op.kernel, ",", slang_name(t), ">")};
+}
 Functor bits(const OpSpec& op, DType t) { return {"unary", str(op.kernel, "<", slang_name(unsigned_of(t)), ">")}; }
 
 using NameOf = Functor (*)(const OpSpec&, DType);
@@ -44,50 +47,49 @@ constexpr auto kVariants = variants<maths>;
 constexpr auto kRunWrapping = run<wrapping>;
 constexpr auto kWrapping = variants<wrapping>;
 
-const std::vector<DType> kHalfAndSingle = {DType::f32, DType::f16};
 const std::vector<DType> kSigned = {DType::i8, DType::i16, DType::i64};
 const std::vector<DType> kUnsigned = {DType::u8, DType::u16, DType::u32, DType::u64};
-const std::vector<DType> kFloatAndSigned = join({kFloats, kSigned});
+const std::vector<DType> kFloatAndSigned = join({kFloats, kSigned}), kRealAndSigned = join({kReals, kSigned});
 
 const Family unary{
-    {"Relu", kFloatAndSigned, kRun, "Relu", kVariants},
+    {"Relu", kRealAndSigned, kRun, "Relu", kVariants},
     {"Relu", kUnsigned, run_same},
-    {"Relu6", kFloats, kRun, "Relu6", kVariants},
-    {"LeakyRelu", kFloats, kRun, "LeakyRelu", kVariants, read_alpha},
-    {"Elu", kFloats, kRun, "Elu", kVariants},
-    {"Selu", kFloats, kRun, "Selu", kVariants},
-    {"Sigmoid", kFloats, kRun, "Sigmoid", kVariants},
-    {"Softplus", kFloats, kRun, "Softplus", kVariants},
-    {"Softsign", kFloats, kRun, "Softsign", kVariants},
+    {"Relu6", kReals, kRun, "Relu6", kVariants},
+    {"LeakyRelu", kReals, kRun, "LeakyRelu", kVariants, read_alpha},
+    {"Elu", kReals, kRun, "Elu", kVariants},
+    {"Selu", kReals, kRun, "Selu", kVariants},
+    {"Sigmoid", kReals, kRun, "Sigmoid", kVariants},
+    {"Softplus", kReals, kRun, "Softplus", kVariants},
+    {"Softsign", kReals, kRun, "Softsign", kVariants},
 
     {"Neg", kFloatAndSigned, kRunWrapping, "Neg", kWrapping},
-    {"Square", join({kFloats, kDeviceInts}), kRunWrapping, "Square", kWrapping},
-    {"Abs", kFloatAndSigned, kRun, "Abs", kVariants},
-    {"Sign", kFloatAndSigned, kRun, "Sign", kVariants},
-    {"Reciprocal", join({kFloats, {DType::i64}}), kRun, "Reciprocal", kVariants},
-    {"Inv", join({kFloats, {DType::i64}}), kRun, "Reciprocal", kVariants},
-    {"Floor", kFloats, kRun, "Floor", kVariants},
-    {"Ceil", kFloats, kRun, "Ceil", kVariants},
-    {"Round", kFloats, kRun, "Round", kVariants},
+    {"Square", join({kReals, kDeviceInts}), kRunWrapping, "Square", kWrapping},
+    {"Abs", kRealAndSigned, kRun, "Abs", kVariants},
+    {"Sign", kRealAndSigned, kRun, "Sign", kVariants},
+    {"Reciprocal", join({kReals, {DType::i64}}), kRun, "Reciprocal", kVariants},
+    {"Inv", join({kReals, {DType::i64}}), kRun, "Reciprocal", kVariants},
+    {"Floor", kReals, kRun, "Floor", kVariants},
+    {"Ceil", kReals, kRun, "Ceil", kVariants},
+    {"Round", kReals, kRun, "Round", kVariants},
     {"Round", {DType::i32, DType::i64}, run_same},
-    {"Rint", kHalfAndSingle, kRun, "Round", kVariants},
+    {"Rint", {DType::f32, DType::f16, DType::f64}, kRun, "Round", kVariants},
 
-    {"Sqrt", kFloats, kRun, "Sqrt", kVariants},
-    {"Rsqrt", kFloats, kRun, "Rsqrt", kVariants},
-    {"Exp", kFloats, kRun, "Exp", kVariants},
-    {"Expm1", kFloats, kRun, "Expm1", kVariants},
-    {"Log", kFloats, kRun, "Log", kVariants},
-    {"Log1p", kFloats, kRun, "Log1p", kVariants},
+    {"Sqrt", kReals, kRun, "Sqrt", kVariants},
+    {"Rsqrt", kReals, kRun, "Rsqrt", kVariants},
+    {"Exp", kReals, kRun, "Exp", kVariants},
+    {"Expm1", kReals, kRun, "Expm1", kVariants},
+    {"Log", kReals, kRun, "Log", kVariants},
+    {"Log1p", kReals, kRun, "Log1p", kVariants},
 
-    {"Sin", kFloats, kRun, "Sin", kVariants},
-    {"Cos", kFloats, kRun, "Cos", kVariants},
+    {"Sin", kReals, kRun, "Sin", kVariants},
+    {"Cos", kReals, kRun, "Cos", kVariants},
     {"Tan", kFloats, kRun, "Tan", kVariants},
     {"Asin", kFloats, kRun, "Asin", kVariants},
     {"Acos", kFloats, kRun, "Acos", kVariants},
     {"Atan", kFloats, kRun, "Atan", kVariants},
-    {"Sinh", kFloats, kRun, "Sinh", kVariants},
-    {"Cosh", kFloats, kRun, "Cosh", kVariants},
-    {"Tanh", kFloats, kRun, "Tanh", kVariants},
+    {"Sinh", kReals, kRun, "Sinh", kVariants},
+    {"Cosh", kReals, kRun, "Cosh", kVariants},
+    {"Tanh", kReals, kRun, "Tanh", kVariants},
     {"Asinh", kFloats, kRun, "Asinh", kVariants},
     {"Acosh", kFloats, kRun, "Acosh", kVariants},
     {"Atanh", kFloats, kRun, "Atanh", kVariants},
@@ -95,9 +97,9 @@ const Family unary{
     {"Erfc", kFloats, kRun, "Erfc", kVariants},
     {"Erfinv", {DType::f32}, kRun, "Erfinv", kVariants},
 
-    {"IsNan", kFloats, run_test, "IsNan", variants<test>},
-    {"IsInf", kFloats, run_test, "IsInf", variants<test>},
-    {"IsFinite", kFloats, run_test, "IsFinite", variants<test>},
+    {"IsNan", kReals, run_test, "IsNan", variants<test>},
+    {"IsInf", kReals, run_test, "IsInf", variants<test>},
+    {"IsFinite", kReals, run_test, "IsFinite", variants<test>},
     {"LogicalNot", {}, run_not, "LogicalNot", not_variants},
     {"Invert", join({kDeviceInts, {DType::i32}}), run<bits>, "Invert", variants<bits>},
 };

@@ -6,7 +6,7 @@ namespace anvil::ops {
 namespace {
 
 void variants(const OpSpec& op, std::vector<std::string>& names) {
-  for (const DType t : op.types) pair_variants(arithmetic("binary", op, t), Forms{}, names);
+  for (const DType t : op.types) pair_variants(arithmetic(ElementWise::binary, op, t), Forms{}, names);
 }
 
 // TensorFlow's kernels of some compare the shapes, of others only the numbers of elements; the first has the result's.
@@ -17,23 +17,23 @@ void run(Call& call, const OpSpec& op, const State* state) {
   require(alike == Alike::shapes ? a.shape == b.shape : a.size() == b.size(), Code::invalid_argument, op.name,
           ": the inputs must have the same shape, got ", text(a.shape), " and ", text(b.shape));
   const Tensor y = call.output_reusing(0, {0, 1}, a.type, a.shape);
-  launch_pair(call, arithmetic("binary", op, a.type), Forms{}, a, b, y, alpha_of(state));
+  launch_pair(call, arithmetic(ElementWise::binary, op, a.type), Forms{}, a, b, y, alpha_of(state));
 }
 
 const Family gradients{
-    {"ReluGrad", kFloats, run<Alike::shapes>, "ReluGrad", variants},
-    {"Relu6Grad", kFloats, run<Alike::shapes>, "Relu6Grad", variants},
-    {"LeakyReluGrad", kFloats, run<Alike::shapes>, "LeakyReluGrad", variants, read_alpha},
-    {"EluGrad", kFloats, run<Alike::shapes>, "EluGrad", variants},
-    {"SeluGrad", kFloats, run<Alike::shapes>, "SeluGrad", variants},
-    {"SoftplusGrad", kFloats, run<Alike::shapes>, "SoftplusGrad", variants},
-    {"SoftsignGrad", kFloats, run<Alike::shapes>, "SoftsignGrad", variants},
-    {"SigmoidGrad", kFloats, run<Alike::sizes>, "SigmoidGrad", variants},
-    {"TanhGrad", kFloats, run<Alike::sizes>, "TanhGrad", variants},
-    {"SqrtGrad", kFloats, run<Alike::sizes>, "SqrtGrad", variants},
-    {"RsqrtGrad", kFloats, run<Alike::sizes>, "RsqrtGrad", variants},
-    {"ReciprocalGrad", kFloats, run<Alike::sizes>, "ReciprocalGrad", variants},
-    {"InvGrad", kFloats, run<Alike::sizes>, "ReciprocalGrad", variants},
+    {"ReluGrad", kReals, run<Alike::shapes>, "ReluGrad", variants},
+    {"Relu6Grad", kReals, run<Alike::shapes>, "Relu6Grad", variants},
+    {"LeakyReluGrad", kReals, run<Alike::shapes>, "LeakyReluGrad", variants, read_alpha},
+    {"EluGrad", kReals, run<Alike::shapes>, "EluGrad", variants},
+    {"SeluGrad", kReals, run<Alike::shapes>, "SeluGrad", variants},
+    {"SoftplusGrad", kReals, run<Alike::shapes>, "SoftplusGrad", variants},
+    {"SoftsignGrad", kReals, run<Alike::shapes>, "SoftsignGrad", variants},
+    {"SigmoidGrad", kReals, run<Alike::sizes>, "SigmoidGrad", variants},
+    {"TanhGrad", kReals, run<Alike::sizes>, "TanhGrad", variants},
+    {"SqrtGrad", kReals, run<Alike::sizes>, "SqrtGrad", variants},
+    {"RsqrtGrad", kReals, run<Alike::sizes>, "RsqrtGrad", variants},
+    {"ReciprocalGrad", kReals, run<Alike::sizes>, "ReciprocalGrad", variants},
+    {"InvGrad", kReals, run<Alike::sizes>, "ReciprocalGrad", variants},
 };
 
 }  // namespace

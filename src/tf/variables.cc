@@ -4,6 +4,7 @@
 // crash for device memory.  Ours compute with the catalogue's AddV2 and Sub, on a call whose output is the variable's
 // buffer.  What needs TensorFlow's inner parts (the variable, its lock, copy-on-read) is in the compat shim; without
 // one, in functions that TensorFlow exports up to 2.18.
+#include <algorithm>
 #include <exception>
 #include <optional>
 
@@ -61,14 +62,21 @@ class UpdateCall final : public ops::Call {
 
 constexpr const char* row_name(Update update) { return update == Update::add ? "AddV2" : "Sub"; }
 
-// The row that computes `update` for `type` on the device, or nullptr.
-const OpSpec* row_for(Update update, DType type) {
+// The row that computes `update` for `type` on such a device, or nullptr.
+const OpSpec* row_for(Update update, DType type, const Caps& caps) {
+  if (!all_can({&caps}, type)) return nullptr;
   for (const OpSpec& row : ops::catalogue()) {
     if (std::string_view(row.name) != row_name(update) || !row.host.empty()) continue;
     for (DType t : row.types)
       if (t == type) return &row;
   }
   return nullptr;
+}
+
+// Can values of this type be added on all of these devices?
+bool all_add(const std::vector<const Caps*>& caps, DType type) {
+  return std::all_of(caps.begin(), caps.end(),
+                     [&](const Caps* c) { return row_for(Update::add, type, *c) != nullptr; });
 }
 
 void record_copy(TF_OpKernelContext* context, const anvil_buffer* from, const anvil_buffer* to, TF_Status* status) {
@@ -79,10 +87,10 @@ void record_update(TF_OpKernelContext* context, int32_t op, const anvil_buffer* 
                    const anvil_buffer* to, TF_Status* status) {
   guard(status, [&] {
     const Tensor result = tensor_of(*to);
-    const OpSpec* row = row_for(static_cast<Update>(op), result.type);
+    TfCall outer(context);
+    const OpSpec* row = row_for(static_cast<Update>(op), result.type, outer.caps());
     require(row != nullptr, Code::unimplemented, "values of type ", facts(result.type).tensorflow,
             " cannot be updated or added on this device; keep them under tf.device(\"CPU\")");
-    TfCall outer(context);
     UpdateCall call(outer, tensor_of(*old), tensor_of(*value), result);
     row->run(call, *row, nullptr);
   });
@@ -101,7 +109,7 @@ std::vector<const Caps*> devices;  // set once, before `adds` is asked
 
 int32_t adds(int32_t type) {
   const std::optional<DType> ours = from_tf(static_cast<TF_DataType>(type));
-  return ours && all_can(devices, *ours) && row_for(Update::add, *ours) ? 1 : 0;
+  return ours && all_add(devices, *ours) ? 1 : 0;
 }
 
 // ---- without a shim: the functions that TensorFlow exports, which pass tensors that the callee owns ----
@@ -240,14 +248,14 @@ void run_on_variables(TF_OpKernelContext* context, const OpSpec& row, const ops:
   });
 }
 
-void register_variable_kernels(const std::vector<const Caps*>&) {
+void register_variable_kernels(const std::vector<const Caps*>& caps) {
   // TensorFlow 1's, on references, which only a shim reaches.
   for (size_t i = 0; shim() && i < kDTypes.size(); ++i) {
     const auto type = static_cast<DType>(i);
     if (type == DType::i32) continue;  // host memory
     const TypeConstraints types = {{"T", to_tf(type)}};
     register_kernel("Assign", types, {}, create_assign, compute_assign, destroy_assign);
-    if (!row_for(Update::add, type)) continue;  // those run by proxy
+    if (!all_add(caps, type)) continue;  // those run by proxy
     register_kernel("AssignAdd", types, {}, nullptr, compute_update<Update::add>, nullptr);
     register_kernel("AssignSub", types, {}, nullptr, compute_update<Update::subtract>, nullptr);
   }

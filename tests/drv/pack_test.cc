@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -40,11 +41,13 @@ class PackTest : public ::testing::Test {
   }
 };
 
-TEST_F(PackTest, EveryKernelLoadsForBothTargets) {
+// Metal has no doubles, and so no kernel that computes with them.
+TEST_F(PackTest, EveryKernelLoadsForItsTargets) {
   const Pack pack(ANVIL_TEST_PACK);
   const auto spirv = pack.names(PackTarget::spirv);
   ASSERT_FALSE(spirv.empty());
-  EXPECT_EQ(spirv, pack.names(PackTarget::msl));
+  const auto metal = pack.names(PackTarget::msl);
+  EXPECT_TRUE(std::includes(spirv.begin(), spirv.end(), metal.begin(), metal.end()));
   for (const auto& n : spirv) {
     const KernelCode k = pack.load(n, PackTarget::spirv);
     uint32_t magic = 0;
@@ -54,7 +57,7 @@ TEST_F(PackTest, EveryKernelLoadsForBothTargets) {
     EXPECT_GE(k.group[0] * k.group[1] * k.group[2], 1u) << n;
     EXPECT_TRUE(k.by_pointer || k.param_bytes <= 128) << n;
   }
-  for (const auto& n : spirv) {  // a pack keeps one block unpacked: one target after the other
+  for (const auto& n : metal) {  // a pack keeps one block unpacked: one target after the other
     const KernelCode m = pack.load(n, PackTarget::msl);
     const std::string msl(reinterpret_cast<const char*>(m.code.data()), m.code.size());
     EXPECT_NE(msl.find("[[kernel]]"), std::string::npos) << n;

@@ -13,7 +13,10 @@ namespace {
 
 TEST(Catalogue, HasRows) { EXPECT_GT(catalogue().size(), 50u); }
 
-// No row can ask for a kernel that was not built: what a row lists is in the pack, for both targets.  That rows ask
+// Metal has no doubles: kernels that compute with them are in modules of their own, and have no MSL.
+bool for_metal(std::string_view kernel) { return !kernel.substr(0, kernel.find('/')).ends_with("_f64"); }
+
+// No row can ask for a kernel that was not built: what a row lists is in the pack, for each target.  That rows ask
 // for nothing they do not list is checked wherever one runs: kernel_check.cc plans each call for every kind of device.
 TEST(Catalogue, EveryListedVariantIsInThePack) {
   const Pack pack(ANVIL_TEST_PACK);
@@ -22,7 +25,7 @@ TEST(Catalogue, EveryListedVariantIsInThePack) {
     if (row.variants) row.variants(row, names);
     for (const auto& n : names) {
       EXPECT_TRUE(pack.has(n, PackTarget::spirv)) << row.name << " lists " << n;
-      EXPECT_TRUE(pack.has(n, PackTarget::msl)) << row.name << " lists " << n;
+      EXPECT_EQ(pack.has(n, PackTarget::msl), for_metal(n)) << row.name << " lists " << n;
     }
   }
 }

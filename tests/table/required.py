@@ -20,7 +20,7 @@ REQUIRED = {
     "Bitcast": FLOATS + INTS,
     "BitwiseAnd": INTS + ("int32",),
     "BroadcastTo": FLOATS + ("bool", "int64"),
-    "Cast": CASTS,
+    "Cast": tuple(c for c in CASTS if "float64" not in c),
     "Conv2D": FLOATS,
     "Conv2DBackpropFilter": FLOATS,
     "Conv2DBackpropInput": FLOATS,
@@ -59,3 +59,13 @@ REQUIRED = {
     "Sum": FLOATS + ("int64",),
     "Tile": FLOATS + ("bool", "int16", "int32", "int64"),
 }
+
+# In float64, where every device computes with doubles.
+REQUIRED_DOUBLES = (
+    "Abs", "Add", "AddN", "AddV2", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "BiasAdd", "BiasAddGrad", "Ceil", "Cos",
+    "Cosh", "Cumprod", "Cumsum", "Div", "DivNoNan", "Elu", "EluGrad", "Equal", "EuclideanNorm", "Exp", "Expm1", "Floor", "FloorDiv", "FloorMod",
+    "Greater", "GreaterEqual", "Inv", "IsFinite", "IsInf", "IsNan", "L2Loss", "Less", "LessEqual", "Log", "Log1p", "LogSoftmax", "MatMul",
+    "Max", "Maximum", "Mean", "Min", "Minimum", "Mul", "NotEqual", "Pow", "Prod", "RealDiv", "Reciprocal", "Relu", "ReluGrad",
+    "Rint", "Round", "Rsqrt", "RsqrtGrad", "Selu", "Sigmoid", "SigmoidGrad", "Sign", "Sin", "Sinh", "Softmax", "SoftmaxCrossEntropyWithLogits", "Softplus", "Sqrt",
+    "SqrtGrad", "Square", "SquaredDifference", "Sub", "Sum", "Tanh", "TanhGrad", "Xdivy", "Xlog1py", "Xlogy",
+)  # fmt: skip

@@ -14,11 +14,12 @@ import ml_dtypes
 import numpy as np
 
 FLOATS = ("float32", "float16", "bfloat16")
+REALS = FLOATS + ("float64",)  # what computes in float64 has kernels only where the device has doubles
 SIGNED = ("int8", "int16", "int64")
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 INTS = SIGNED + UNSIGNED  # the integers that live in device memory; int32 is host memory for most ops
 BITS = INTS + ("int32",)
-WIDE = ("float64", "complex64", "complex128")  # moved, not computed with
+WIDE = ("float64", "complex64", "complex128")  # of 8 bytes and more: moved as such
 LENGTHS = (0, 1, 3, 7, 8, 9, 255, 256, 257)
 LARGE = 1_000_003
 
@@ -75,6 +76,7 @@ class Row:
     # but not in another).
     strewn: tuple[str, ...] | None = None
     awkward: str = "all"
+    doubles: bool = False  # differentiated in float64 too: the gradient's ops have kernels of it where this one has
     beside: Callable[[Case], bool] = lambda case: True  # of calls near its own, those of which the CPU kernel knows
     # Parts of the messages that refuse calls which the CPU kernel answers: with what it then reads nothing is said.
     stricter: tuple[str, ...] = ()
@@ -94,7 +96,7 @@ def numpy_type(name: str) -> np.dtype:
 
 
 def is_float(name: str) -> bool:
-    return name in FLOATS or name == "float64"
+    return name in REALS
 
 
 def finfo(name: str):
@@ -151,26 +153,27 @@ def special_values(dtype: str) -> np.ndarray:
 
 
 def float_tol(ulp32: float, half: float = 1.0) -> Callable[[str], Tol]:
-    """ulp32 ulps in float32; the half types round a float32 result once.  Types with float32's exponent may flush
+    """ulp32 ulps in float32 and float64; the half types round a float32 result once.  All but float16 may flush
     subnormal numbers, as TensorFlow's CPU kernels do."""
 
     def tol(dtype: str) -> Tol:
-        if not is_float(dtype) or dtype in WIDE:
+        if not is_float(dtype):
             return Tol()
-        flush = 0.0 if dtype == "float16" else float(finfo("float32").tiny)
-        return Tol(ulp=ulp32 if dtype == "float32" else half, abs=flush)
+        flush = 0.0 if dtype == "float16" else float(finfo(dtype).tiny)
+        return Tol(ulp=ulp32 if dtype in ("float32", "float64") else half, abs=flush)
 
     return tol
 
 
 def sum_tol(eps32: float = 4.0, half_ulp: float = 1.0) -> Callable[[str], Tol]:
-    """For accumulations in float32: eps32 float32 epsilons of the summed magnitudes, and the half types' last rounding."""
+    """For accumulations in float32: eps32 float32 epsilons of the summed magnitudes, and the half types' last rounding.
+    float64 accumulates in itself."""
 
     def tol(dtype: str) -> Tol:
         if not is_float(dtype):
             return Tol()
-        if dtype == "float32":
-            return Tol(ulp=1.0, eps=eps32, abs=float(finfo("float32").tiny))
+        if dtype in ("float32", "float64"):
+            return Tol(ulp=1.0, eps=eps32, abs=float(finfo(dtype).tiny))
         return Tol(ulp=half_ulp, eps=eps32 * 2.0**-12, abs=float(finfo(dtype).tiny))
 
     return tol

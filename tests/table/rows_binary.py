@@ -8,6 +8,7 @@ from row import (
     INTS,
     LARGE,
     LENGTHS,
+    REALS,
     SIGNED,
     WIDE,
     Case,
@@ -20,7 +21,7 @@ from row import (
     special_values,
     values,
 )
-from rows_unary import FLOAT_INT, wrap
+from rows_unary import REAL_INT, wrap
 from scipy import special
 
 PAIRS = [((n,), (n,)) for n in LENGTHS] + list(BROADCASTS)
@@ -85,6 +86,7 @@ def binary(op, f, types, names=("x", "y"), left=(-10.0, 10.0), right=(-10.0, 10.
         return Case(f"{shapes[0]}{shapes[1]}", make(rng, shapes, dtype))
 
     more.setdefault("tol", float_tol(ulp))
+    more.setdefault("doubles", "float64" in types)
     add(Row(op, types, cases, lambda args, attr: f(args[names[0]], args[names[1]]), grad=names if grad else (),
             specials=specials, invalid=invalid, fuzz=fuzz, exact_zero_sign=zero_sign, **more))  # fmt: skip
 
@@ -142,43 +144,43 @@ XY = ("x", "y")
 binary(
     "ApproximateEqual",
     lambda x, y: np.abs(x - y) < np.float64(np.float32(1e-5)),
-    ("float32",),
+    ("float32", "float64"),
     grad=False,
     broadcast=False,
 )
-binary("AddV2", wrap(np.add), FLOAT_INT, ulp=0.5)
-binary("Add", wrap(np.add), FLOATS + ("int8", "int16", "int64", "uint8"), ulp=0.5)
-binary("Sub", wrap(np.subtract), FLOAT_INT, ulp=0.5)
-binary("Mul", wrap(np.multiply), FLOAT_INT, ulp=0.5)
-binary("RealDiv", np.divide, FLOATS, make=nonzero(XY), ulp=2.5)
-binary("Div", lambda x, y: np.divide(x, y) if x.dtype.kind == "f" else truncate_div(x, y), FLOAT_INT, make=nonzero(XY),
+binary("AddV2", wrap(np.add), REAL_INT, ulp=0.5)
+binary("Add", wrap(np.add), REALS + ("int8", "int16", "int64", "uint8"), ulp=0.5)
+binary("Sub", wrap(np.subtract), REAL_INT, ulp=0.5)
+binary("Mul", wrap(np.multiply), REAL_INT, ulp=0.5)
+binary("RealDiv", np.divide, REALS, make=nonzero(XY), ulp=2.5)
+binary("Div", lambda x, y: np.divide(x, y) if x.dtype.kind == "f" else truncate_div(x, y), REAL_INT, make=nonzero(XY),
        ulp=2.5, overflow=False)  # fmt: skip
-binary("DivNoNan", no_nan(lambda x, y: np.where(y == 0, 0, x / y)), FLOATS, make=some_zero(XY), ulp=2.5, grad=False)
-binary("MulNoNan", lambda x, y: np.where(y == 0, 0, x * y), FLOATS, make=some_zero(XY), ulp=0.5, grad=False)
-binary("FloorDiv", np.floor_divide, FLOAT_INT, make=nonzero(XY), ulp=0, overflow=False, grad=False)
-binary("FloorMod", np.mod, FLOAT_INT, make=nonzero(XY), overflow=False, grad=False,
-       tol=lambda t: Tol(ulp=1, abs=2e-6 if is_float(t) else 0))  # fmt: skip
+binary("DivNoNan", no_nan(lambda x, y: np.where(y == 0, 0, x / y)), REALS, make=some_zero(XY), ulp=2.5, grad=False)
+binary("MulNoNan", lambda x, y: np.where(y == 0, 0, x * y), REALS, make=some_zero(XY), ulp=0.5, grad=False)
+binary("FloorDiv", np.floor_divide, REAL_INT, make=nonzero(XY), ulp=0, overflow=False, grad=False)
+binary("FloorMod", np.mod, REAL_INT, make=nonzero(XY), overflow=False, grad=False,
+       tol=lambda t: Tol(ulp=1, abs=2e-6 if t in FLOATS else 0))  # fmt: skip
 binary(
     "TruncateDiv",
     lambda x, y: np.trunc(x / y) if x.dtype.kind == "f" else truncate_div(x, y),
-    ("float32", "float16") + INTS,
+    ("float32", "float16", "float64") + INTS,
     make=nonzero(XY),
     overflow=False,
     grad=False,
 )
-binary("Pow", wrap(np.power), FLOATS + SIGNED, make=powers, ulp=12, overflow=False)
-binary("SquaredDifference", wrap(lambda x, y: np.square(x - y)), FLOATS + ("int32", "int64"), ulp=2)
-binary("Maximum", np.maximum, FLOAT_INT, ulp=0, zero_sign=False)
-binary("Minimum", np.minimum, FLOAT_INT, ulp=0, zero_sign=False)
+binary("Pow", wrap(np.power), REALS + SIGNED, make=powers, ulp=12, overflow=False)
+binary("SquaredDifference", wrap(lambda x, y: np.square(x - y)), REALS + ("int32", "int64"), ulp=2)
+binary("Maximum", np.maximum, REAL_INT, ulp=0, zero_sign=False)
+binary("Minimum", np.minimum, REAL_INT, ulp=0, zero_sign=False)
 binary("Atan2", np.arctan2, FLOATS, names=("y", "x"), ulp=6)
 binary("NextAfter", lambda x, y: np.nextafter(x.astype(np.float32), y.astype(np.float32)), ("float32",),
        names=("x1", "x2"), ulp=0, grad=False)  # fmt: skip
 positive = default_make(XY, (-5.0, 5.0), (0.1, 9.0))
-binary("Xlogy", special.xlogy, FLOATS, make=positive, ulp=4, zero_sign=False)
-binary("Xlog1py", special.xlog1py, FLOATS, make=positive, ulp=4, zero_sign=False)
-binary("Xdivy", lambda x, y: x / y, FLOATS, make=positive, ulp=3, grad_eps=64, zero_sign=False)
+binary("Xlogy", special.xlogy, REALS, make=positive, ulp=4, zero_sign=False)
+binary("Xlog1py", special.xlog1py, REALS, make=positive, ulp=4, zero_sign=False)
+binary("Xdivy", lambda x, y: x / y, REALS, make=positive, ulp=3, grad_eps=64, zero_sign=False)
 
-COMPARABLE = FLOAT_INT
+COMPARABLE = REAL_INT
 SHARED = {"grad": False, "ulp": 0}
 
 

@@ -8,6 +8,7 @@ from row import (
     INTS,
     LARGE,
     LENGTHS,
+    REALS,
     WIDE,
     Case,
     Row,
@@ -29,7 +30,7 @@ def exact(_):
 
 
 # --- Cast ------------------------------------------------------------------------------------------------------------
-CAST_TYPES = FLOATS + ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+CAST_TYPES = REALS + ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 CASTS = tuple(f"{s}>{d}" for s, d in itertools.product(CAST_TYPES, CAST_TYPES))
 
 

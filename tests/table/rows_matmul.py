@@ -1,7 +1,7 @@
 """Matrix products: MatMul, the batch products, BiasAdd and its gradient."""
 
 import numpy as np
-from row import FLOATS, Case, Row, add, float_tol, small, sum_tol, values
+from row import REALS, Case, Row, add, float_tol, small, sum_tol, values
 
 SIZES = [(1, 1, 1), (2, 3, 4), (7, 9, 8), (1, 300, 1), (5, 1, 6), (64, 64, 64), (65, 33, 127), (128, 10, 64), (33, 513, 1), (1, 513, 33),
          (0, 3, 4), (3, 0, 4), (3, 4, 0), (257, 17, 31), (16, 1024, 10)]  # fmt: skip
@@ -65,7 +65,7 @@ def absolute(reference):
 
 
 matmul = product("MatMul", "a", "b", "transpose_a", "transpose_b")
-add(Row("MatMul", FLOATS, matmul_cases, matmul, tol=sum_tol(8), scale=absolute(matmul), grad=("a", "b"), grad_eps=64, specials=matmul_specials,
+add(Row("MatMul", REALS, matmul_cases, matmul, tol=sum_tol(8), scale=absolute(matmul), grad=("a", "b"), grad_eps=64, doubles=True, specials=matmul_specials,
         invalid=matmul_invalid,
         fuzz=lambda d, rng: matmul_case(d, rng, *(int(v) for v in rng.integers(1, 100, 3)), bool(rng.integers(2)), bool(rng.integers(2)))))  # fmt: skip
 
@@ -108,7 +108,7 @@ def add_batch(op, same_batch, **more):
                 for n, (m, k, cols) in enumerate(((4, 5, 6), (17, 33, 9), (1, 7, 1), (3, 0, 2))):
                     yield attrs(batch_case(dtype, rng, batches, m, k, cols, bool(n & 1), bool(n & 2)), dtype)
 
-    add(Row(op, FLOATS, cases, reference, tol=sum_tol(8), scale=absolute(reference), grad=("x", "y"), grad_eps=64,
+    add(Row(op, REALS, cases, reference, tol=sum_tol(8), scale=absolute(reference), grad=("x", "y"), grad_eps=64, doubles=True,
             invalid=lambda d: (attrs(c, d) for c in batch_invalid(d)), **more))  # fmt: skip
 
 
@@ -152,11 +152,12 @@ def bias_invalid(dtype):
 add(
     Row(
         "BiasAdd",
-        FLOATS + ("int32",),
+        REALS + ("int32",),
         bias_cases,
         bias_reference,
         tol=float_tol(0.5),
         grad=("value", "bias"),
+        doubles=True,
         grad_eps=64,
         invalid=bias_invalid,
     )
@@ -172,7 +173,7 @@ def bias_v1_cases(dtype, rng):
 add(
     Row(
         "BiasAddV1",
-        FLOATS + ("int32",),
+        REALS + ("int32",),
         bias_v1_cases,
         lambda a, _: a["value"] + a["bias"],
         tol=float_tol(0.5),
@@ -192,5 +193,5 @@ def bias_grad_cases(dtype, rng):
         yield Case(f"{shape} {fmt}", {"out_backprop": small(rng, shape, dtype)}, {"data_format": fmt})
 
 
-add(Row("BiasAddGrad", FLOATS, bias_grad_cases, bias_grad_reference, tol=sum_tol(4), scale=absolute(bias_grad_reference), grad=("out_backprop",),
+add(Row("BiasAddGrad", REALS, bias_grad_cases, bias_grad_reference, tol=sum_tol(4), scale=absolute(bias_grad_reference), grad=("out_backprop",), doubles=True,
         invalid=lambda d: [Case("rank 1", {"out_backprop": values(np.random.default_rng(1), (3,), d)}, {"data_format": "NHWC"})]))  # fmt: skip

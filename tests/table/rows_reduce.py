@@ -6,6 +6,7 @@ import numpy as np
 from row import (
     FLOATS,
     LARGE,
+    REALS,
     Case,
     Row,
     Tol,
@@ -92,7 +93,7 @@ def reduction(op, f, types, sums=True, ulp=2.0, grad=True, magnitude=None, empty
     scale = (lambda a, attr: apply(lambda x, **k: magnitude(np.abs(x), **k), a, attr)) if magnitude else None
     add(Row(op, types, cases, lambda a, attr: apply(f, a, attr), tol=sum_tol(eps) if sums else float_tol(ulp, 1 if ulp else 0), scale=scale,
             grad=(arg,) if grad else (), grad_eps=32, invalid=invalid, specials=specials, fuzz=fuzz,
-            key=lambda c: c.get("T", "bool")))  # fmt: skip
+            doubles="float64" in types, key=lambda c: c.get("T", "bool")))  # fmt: skip
 
 
 def lowest(x, top):
@@ -107,7 +108,8 @@ def factors(rng, shape, dtype):
 
 
 def euclid(x, axis, keepdims):
-    return np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims))
+    wide = x.astype(np.longdouble) if x.dtype.kind == "f" else x  # float64 is judged too
+    return np.sqrt(np.sum(np.square(wide), axis=axis, keepdims=keepdims))
 
 
 def mean(x, axis, keepdims):
@@ -121,14 +123,14 @@ def keep_type(f):
     return lambda x, **k: f(x, dtype=x.dtype, **k)
 
 
-reduction("Sum", keep_type(np.sum), FLOATS + ("int32", "int64"), magnitude=np.sum)
-reduction("Mean", mean, FLOATS, magnitude=mean)
-reduction("Prod", keep_type(np.prod), FLOATS + ("int32", "int64"), magnitude=np.prod, make=factors, eps=600, grad=False)
-reduction("EuclideanNorm", euclid, FLOATS, magnitude=euclid)
+reduction("Sum", keep_type(np.sum), REALS + ("int32", "int64"), magnitude=np.sum)
+reduction("Mean", mean, REALS, magnitude=mean)
+reduction("Prod", keep_type(np.prod), REALS + ("int32", "int64"), magnitude=np.prod, make=factors, eps=600, grad=False)
+reduction("EuclideanNorm", euclid, REALS, magnitude=euclid)
 reduction(
-    "Max", lambda x, **k: np.max(x, initial=lowest(x, False), **k), FLOATS + ("int64",), sums=False, ulp=0, make=values
+    "Max", lambda x, **k: np.max(x, initial=lowest(x, False), **k), REALS + ("int64",), sums=False, ulp=0, make=values
 )
-reduction("Min", lambda x, **k: np.min(x, initial=lowest(x, True), **k), FLOATS, sums=False, ulp=0, make=values)
+reduction("Min", lambda x, **k: np.min(x, initial=lowest(x, True), **k), REALS, sums=False, ulp=0, make=values)
 reduction("All", np.all, ("bool",), sums=False, grad=False, make=lambda rng, s, d: rng.random(s) < 0.95)
 reduction("Any", np.any, ("bool",), sums=False, grad=False, make=lambda rng, s, d: rng.random(s) < 0.05)
 
@@ -193,8 +195,8 @@ def add_n_invalid(dtype):
     )
 
 
-add(Row("AddN", FLOATS + ("int64", "uint32"), add_n_cases, lambda a, _: np.sum(a["inputs"], axis=0, dtype=a["inputs"][0].dtype), grad=("inputs",),
-        tol=lambda t: Tol(ulp=1, eps=2 if is_float(t) else 0), scale=lambda a, _: np.sum(np.abs(a["inputs"]), axis=0), invalid=add_n_invalid))  # fmt: skip
+add(Row("AddN", REALS + ("int64", "uint32"), add_n_cases, lambda a, _: np.sum(a["inputs"], axis=0, dtype=a["inputs"][0].dtype), grad=("inputs",),
+        tol=lambda t: Tol(ulp=1, eps=2 if is_float(t) else 0), scale=lambda a, _: np.sum(np.abs(a["inputs"]), axis=0), invalid=add_n_invalid, doubles=True))  # fmt: skip
 
 LOGITS = [(1, 1), (3, 5), (7, 10), (64, 10), (2, 257), (5, 1000), (257, 3), (0, 4), (33, 4097)]
 
@@ -218,8 +220,13 @@ def softmax_row(op, f, ulp, extra):
     def invalid(dtype):
         yield Case("scalar", {"logits": values(np.random.default_rng(1), (), dtype)})
 
-    add(Row(op, FLOATS, cases, lambda a, _: f(a["logits"], axis=-1), specials=specials, invalid=invalid, grad=("logits",), grad_eps=16,
-            tol=lambda t: Tol(ulp=ulp if t == "float32" else 1.0, abs=extra + float(finfo("float32").tiny)),
+    def tol(t):
+        if t == "float64":
+            return Tol(ulp=ulp, abs=extra * 2.0**-29 + float(finfo(t).tiny))
+        return Tol(ulp=ulp if t == "float32" else 1.0, abs=extra + float(finfo("float32").tiny))
+
+    add(Row(op, REALS, cases, lambda a, _: f(a["logits"], axis=-1), specials=specials, invalid=invalid, grad=("logits",), grad_eps=16,
+            tol=tol, doubles=True,
             fuzz=lambda d, rng: (lambda s: Case(str(s), {"logits": values(rng, s, d)}))(random_shape(rng, 4) + (int(rng.integers(1, 50)),))))  # fmt: skip
 
 
@@ -277,7 +284,9 @@ def dense_cases(dtype, rng):
 
 
 def dense_reference(a, _):
-    log_p = special.log_softmax(a["features"], axis=1)
+    x = a["features"].astype(np.longdouble)  # float64 is judged too
+    from_top = x - np.max(x, axis=1, keepdims=True, initial=-np.inf)
+    log_p = from_top - np.log(np.sum(np.exp(from_top), axis=1, keepdims=True))
     labels = np.broadcast_to(a["labels"], log_p.shape)
     return -np.sum(labels * log_p, axis=1), np.exp(log_p) - labels
 
@@ -288,8 +297,14 @@ def dense_invalid(dtype):
     yield Case("rank 1", {"features": x[0], "labels": x[0]})
 
 
-add(Row("SoftmaxCrossEntropyWithLogits", FLOATS, dense_cases, dense_reference, grad=("features",), invalid=dense_invalid,
-        tol=lambda t: Tol(ulp=16, abs=2e-5) if t == "float32" else Tol(ulp=2, abs=float(finfo(t).eps)),
+def dense_tol(dtype):
+    if dtype in ("float32", "float64"):
+        return Tol(ulp=16, abs=2e-5 if dtype == "float32" else 2e-14)
+    return Tol(ulp=2, abs=float(finfo(dtype).eps))
+
+
+add(Row("SoftmaxCrossEntropyWithLogits", REALS, dense_cases, dense_reference, grad=("features",), invalid=dense_invalid,
+        tol=dense_tol, doubles=True,
         key=lambda c: c["T"]))  # fmt: skip
 
 
@@ -298,5 +313,5 @@ def l2_cases(dtype, rng):
         yield Case(str(shape), {"t": values(rng, shape, dtype, -2, 2)})
 
 
-add(Row("L2Loss", FLOATS, l2_cases, lambda a, _: np.sum(np.square(a["t"])) / 2, tol=sum_tol(16), scale=lambda a, _: np.sum(np.square(a["t"])),
-        grad=("t",)))  # fmt: skip
+add(Row("L2Loss", REALS, l2_cases, lambda a, _: np.sum(np.square(a["t"])) / 2, tol=sum_tol(16), scale=lambda a, _: np.sum(np.square(a["t"])),
+        grad=("t",), doubles=True))  # fmt: skip

@@ -6,6 +6,7 @@ from row import (
     FLOATS,
     LARGE,
     LENGTHS,
+    REALS,
     SIGNED,
     WIDE,
     Case,
@@ -47,6 +48,7 @@ def unary(op, f, types=FLOATS, low=-10.0, high=10.0, ulp=2.0, arg="x", grad=True
         return f(args[arg], **attr)
 
     more.setdefault("tol", float_tol(ulp))
+    more.setdefault("doubles", "float64" in types)
     add(Row(op, types, cases, reference, grad=(arg,) if grad else (), specials=specials, fuzz=fuzz,
             exact_zero_sign=zero_sign, **more))  # fmt: skip
 
@@ -66,35 +68,35 @@ def inverse(x):
     return 1 / x if x.dtype.kind == "f" else np.where(np.abs(x) == 1, x, 0)
 
 
-FLOAT_SIGNED = FLOATS + SIGNED
-FLOAT_INT = FLOATS + ("int8", "int16", "int64", "uint8", "uint16", "uint32", "uint64")
+FLOAT_SIGNED, REAL_SIGNED = FLOATS + SIGNED, REALS + SIGNED
+REAL_INT = REALS + ("int8", "int16", "int64", "uint8", "uint16", "uint32", "uint64")
 
-unary("Relu", lambda x: np.where(x > 0, x, 0 * x) if x.dtype.kind == "f" else np.maximum(x, 0), FLOAT_INT, ulp=0,
+unary("Relu", lambda x: np.where(x > 0, x, 0 * x) if x.dtype.kind == "f" else np.maximum(x, 0), REAL_INT, ulp=0,
       arg="features", zero_sign=False)  # fmt: skip
-unary("Relu6", lambda x: np.clip(x, 0, 6), ulp=0, arg="features", zero_sign=False)
-unary("LeakyRelu", lambda x, alpha=0.2: np.where(x > 0, x, np.float64(np.float32(alpha)) * x), ulp=1, arg="features",
+unary("Relu6", lambda x: np.clip(x, 0, 6), REALS, ulp=0, arg="features", zero_sign=False)
+unary("LeakyRelu", lambda x, alpha=0.2: np.where(x > 0, x, np.float64(np.float32(alpha)) * x), REALS, ulp=1, arg="features",
       attrs=[{}, {"alpha": 0.0}, {"alpha": 0.5}, {"alpha": 1.5}], zero_sign=False)  # fmt: skip
-unary("Elu", lambda x: np.where(x > 0, x, np.expm1(x)), ulp=4, arg="features")
+unary("Elu", lambda x: np.where(x > 0, x, np.expm1(x)), REALS, ulp=4, arg="features")
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.7580993408473768
-unary("Selu", lambda x: np.where(x > 0, SELU_SCALE * x, SELU_ALPHA * np.expm1(x)), ulp=4, arg="features")
-unary("Softplus", lambda x: np.logaddexp(x, 0), ulp=4, arg="features")
-unary("Softsign", lambda x: x / (1 + np.abs(x)), ulp=3, arg="features")
-unary("Sigmoid", special.expit, ulp=5)
-unary("Tanh", np.tanh, ulp=5)
-unary("Exp", np.exp, ulp=3)
-unary("Expm1", np.expm1, ulp=4, low=-5, high=10)
-unary("Log", np.log, ulp=3, low=1e-3, high=50)
-unary("Log1p", np.log1p, ulp=4, low=-0.9, high=50)
-unary("Sqrt", np.sqrt, ulp=3, low=0, high=100)
-unary("Rsqrt", lambda x: 1 / np.sqrt(x), ulp=3, low=1e-3, high=100)
-unary("Sin", np.sin, ulp=4)
-unary("Cos", np.cos, ulp=4)
+unary("Selu", lambda x: np.where(x > 0, SELU_SCALE * x, SELU_ALPHA * np.expm1(x)), REALS, ulp=4, arg="features")
+unary("Softplus", lambda x: np.logaddexp(x, 0), REALS, ulp=4, arg="features")
+unary("Softsign", lambda x: x / (1 + np.abs(x)), REALS, ulp=3, arg="features")
+unary("Sigmoid", special.expit, REALS, ulp=5)
+unary("Tanh", np.tanh, REALS, ulp=5)
+unary("Exp", np.exp, REALS, ulp=3)
+unary("Expm1", np.expm1, REALS, ulp=4, low=-5, high=10)
+unary("Log", np.log, REALS, ulp=3, low=1e-3, high=50)
+unary("Log1p", np.log1p, REALS, ulp=4, low=-0.9, high=50)
+unary("Sqrt", np.sqrt, REALS, ulp=3, low=0, high=100)
+unary("Rsqrt", lambda x: 1 / np.sqrt(x), REALS, ulp=3, low=1e-3, high=100)
+unary("Sin", np.sin, REALS, ulp=4)
+unary("Cos", np.cos, REALS, ulp=4)
 unary("Tan", np.tan, ulp=6)
 unary("Asin", np.arcsin, ulp=5, low=-0.95, high=0.95)
 unary("Acos", np.arccos, ulp=5, low=-0.95, high=0.95)
 unary("Atan", np.arctan, ulp=5)
-unary("Sinh", np.sinh, ulp=5)
-unary("Cosh", np.cosh, ulp=5)
+unary("Sinh", np.sinh, REALS, ulp=5)
+unary("Cosh", np.cosh, REALS, ulp=5)
 unary("Asinh", np.arcsinh, ulp=5)
 unary("Acosh", np.arccosh, ulp=5, low=1, high=50)
 unary("Atanh", np.arctanh, ulp=5, low=-0.95, high=0.95)
@@ -102,18 +104,18 @@ unary("Erf", special.erf, ulp=5)
 unary("Erfc", special.erfc, ulp=16, low=-4, high=4)
 unary("Erfinv", special.erfinv, ("float32",), ulp=8, zero_sign=False, low=-0.95, high=0.95)
 unary("Neg", wrap(np.negative), FLOAT_SIGNED + WIDE, ulp=0)
-unary("Abs", wrap(np.abs), FLOAT_SIGNED, ulp=0)
-unary("Sign", np.sign, FLOAT_SIGNED, ulp=0, zero_sign=False)
-unary("Square", wrap(np.square), FLOAT_INT, ulp=0.5)
-unary("Inv", inverse, FLOATS + ("int64",), ulp=2.5, low=0.1, high=50)
-unary("Reciprocal", inverse, FLOATS + ("int64",), ulp=2.5, low=0.1, high=50)
-unary("Floor", np.floor, ulp=0, grad=False)
-unary("Ceil", np.ceil, ulp=0, grad=False)
-unary("Round", np.round, FLOATS + ("int32", "int64"), ulp=0, grad=False)
-unary("Rint", np.rint, ("float32", "float16"), ulp=0, grad=False)
-unary("IsFinite", np.isfinite, grad=False)
-unary("IsNan", np.isnan, grad=False)
-unary("IsInf", np.isinf, grad=False)
+unary("Abs", wrap(np.abs), REAL_SIGNED, ulp=0)
+unary("Sign", np.sign, REAL_SIGNED, ulp=0, zero_sign=False)
+unary("Square", wrap(np.square), REAL_INT, ulp=0.5)
+unary("Inv", inverse, REALS + ("int64",), ulp=2.5, low=0.1, high=50)
+unary("Reciprocal", inverse, REALS + ("int64",), ulp=2.5, low=0.1, high=50)
+unary("Floor", np.floor, REALS, ulp=0, grad=False)
+unary("Ceil", np.ceil, REALS, ulp=0, grad=False)
+unary("Round", np.round, REALS + ("int32", "int64"), ulp=0, grad=False)
+unary("Rint", np.rint, ("float32", "float16", "float64"), ulp=0, grad=False)
+unary("IsFinite", np.isfinite, REALS, grad=False)
+unary("IsNan", np.isnan, REALS, grad=False)
+unary("IsInf", np.isinf, REALS, grad=False)
 unary("Invert", np.invert, BITS, grad=False)
 unary("LogicalNot", np.logical_not, ("bool",), grad=False, key=lambda c: "bool")
 ALL = FLOATS + WIDE + ("bool", "int8", "int16", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -176,25 +178,36 @@ def gradient(
         return f(args[names[0]], args[names[1]].reshape(args[names[0]].shape), **attr)
 
     add(Row(op, types, cases, reference, tol=float_tol(ulp), grad=names if grad else (), specials=specials,
-            invalid=invalid, fuzz=fuzz, exact_zero_sign=signed_zero))  # fmt: skip
+            invalid=invalid, fuzz=fuzz, exact_zero_sign=signed_zero, doubles="float64" in types))  # fmt: skip
 
 
 GF = ("gradients", "features")
 YDY = ("y", "dy")
 GO = ("gradients", "outputs")
-gradient("ReluGrad", lambda g, x: np.where(x > 0, g, 0), GF, ulp=0, grad=True)
-gradient("Relu6Grad", lambda g, x: np.where((x > 0) & (x < 6), g, 0), GF, ulp=0, low=-9, high=9)
-gradient("LeakyReluGrad", lambda g, x, alpha=0.2: np.where(x > 0, g, np.float64(np.float32(alpha)) * g), GF, ulp=1,
+gradient("ReluGrad", lambda g, x: np.where(x > 0, g, 0), GF, REALS, ulp=0, grad=True)
+gradient("Relu6Grad", lambda g, x: np.where((x > 0) & (x < 6), g, 0), GF, REALS, ulp=0, low=-9, high=9)
+gradient("LeakyReluGrad", lambda g, x, alpha=0.2: np.where(x > 0, g, np.float64(np.float32(alpha)) * g), GF, REALS, ulp=1,
          attrs=[{}, {"alpha": 0.0}, {"alpha": 1.5}])  # fmt: skip
-gradient("EluGrad", lambda g, y: np.where(y < 0, g * (y + 1), g), GO, ulp=2, low=-0.9)
-gradient("SeluGrad", lambda g, y: np.where(y < 0, g * (y + SELU_ALPHA), g * SELU_SCALE), GO, ulp=2, low=-1.5)
-gradient("SoftplusGrad", lambda g, x: g * special.expit(x), GF, ulp=6)
-gradient("SoftsignGrad", lambda g, x: g / np.square(1 + np.abs(x)), GF, ulp=6)
-gradient("SigmoidGrad", lambda y, dy: dy * y * (1 - y), YDY, ulp=3, lows={"y": (0.01, 0.99), "dy": (-5, 5)}, grad=True)
-gradient("TanhGrad", lambda y, dy: dy * (1 - y * y), YDY, ulp=3, lows={"y": (-0.7, 0.7), "dy": (-5, 5)}, grad=True)
+gradient("EluGrad", lambda g, y: np.where(y < 0, g * (y + 1), g), GO, REALS, ulp=2, low=-0.9)
+gradient("SeluGrad", lambda g, y: np.where(y < 0, g * (y + SELU_ALPHA), g * SELU_SCALE), GO, REALS, ulp=2, low=-1.5)
+gradient("SoftplusGrad", lambda g, x: g * special.expit(x), GF, REALS, ulp=6)
+gradient("SoftsignGrad", lambda g, x: g / np.square(1 + np.abs(x)), GF, REALS, ulp=6)
 gradient(
-    "SqrtGrad", lambda y, dy: dy * 0.5 / y, YDY, ulp=3, lows={"y": (0.1, 9), "dy": (-5, 5)}, grad=True, divides=True
+    "SigmoidGrad", lambda y, dy: dy * y * (1 - y), YDY, REALS, ulp=3, lows={"y": (0.01, 0.99), "dy": (-5, 5)}, grad=True
 )
-gradient("RsqrtGrad", lambda y, dy: -0.5 * dy * y**3, YDY, ulp=4, lows={"y": (0.1, 9), "dy": (-5, 5)}, grad=True)
-gradient("InvGrad", lambda y, dy: -dy * y * y, YDY, ulp=2, grad=True)
-gradient("ReciprocalGrad", lambda y, dy: -dy * y * y, YDY, ulp=2, grad=True)
+gradient(
+    "TanhGrad", lambda y, dy: dy * (1 - y * y), YDY, REALS, ulp=3, lows={"y": (-0.7, 0.7), "dy": (-5, 5)}, grad=True
+)
+gradient(
+    "SqrtGrad",
+    lambda y, dy: dy * 0.5 / y,
+    YDY,
+    REALS,
+    ulp=3,
+    lows={"y": (0.1, 9), "dy": (-5, 5)},
+    grad=True,
+    divides=True,
+)
+gradient("RsqrtGrad", lambda y, dy: -0.5 * dy * y**3, YDY, REALS, ulp=4, lows={"y": (0.1, 9), "dy": (-5, 5)}, grad=True)
+gradient("InvGrad", lambda y, dy: -dy * y * y, YDY, REALS, ulp=2, grad=True)
+gradient("ReciprocalGrad", lambda y, dy: -dy * y * y, YDY, REALS, ulp=2, grad=True)

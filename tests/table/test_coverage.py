@@ -6,7 +6,7 @@ from pathlib import Path
 import engine
 import pytest
 import tensorflow as tf
-from required import REQUIRED
+from required import REQUIRED, REQUIRED_DOUBLES
 from row import TABLE
 
 # Ops on variables take a resource, not a tensor (test_variables.py); ops with a state have no fixed result (test_random.py).
@@ -54,6 +54,15 @@ def test_what_was_promised_is_registered():
         have = engine.registered_keys(TABLE[op]) if op in TABLE else {c.get("dtype") for c in engine.registered(op)}
         missing += [f"{op} {t}" for t in types if t not in have and not (op not in TABLE and have)]
     assert not missing, f"promised, but not registered: {missing}"
+
+
+def test_float64_is_computed_where_the_devices_have_doubles():
+    """There every op of the list has a kernel, and elsewhere none has: TensorFlow's placement on the CPU serves."""
+    import tensorflow_anvil
+
+    have = [op for op in REQUIRED_DOUBLES if "float64" in engine.registered_keys(TABLE[op])]
+    doubles = all(device["f64"] for device in tensorflow_anvil.devices())
+    assert have == (list(REQUIRED_DOUBLES) if doubles else [])
 
 
 def test_the_documented_table_is_current():
