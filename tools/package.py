@@ -21,6 +21,7 @@ BUILD = ROOT / "build" / "release"
 DIST = ROOT / "dist"
 LIMIT = 15_000_000  # bytes
 REQUIRED = ("tensorflow-plugins/libtensorflow_anvil.so", "tensorflow-plugins/kernels.pack", "tensorflow_anvil/cli.py")
+PAGES = "tensorflow_anvil/doctor/pages/"
 
 
 def run(*command: str, **options) -> None:
@@ -29,7 +30,7 @@ def run(*command: str, **options) -> None:
 
 def inputs() -> str:
     """Changes when anything that goes into the wheel does."""
-    folders = (BUILD / "tensorflow-plugins", BUILD / "shims", ROOT / "python")
+    folders = (BUILD / "tensorflow-plugins", BUILD / "shims", ROOT / "python", ROOT / "docs" / "doctor")
     files = [f for folder in folders for f in sorted(folder.rglob("*")) if f.is_file() and f.suffix != ".pyc"]
     digest = hashlib.sha256()
     for file in [*files, ROOT / "pyproject.toml", ROOT / "README.md", ROOT / "LICENSE"]:
@@ -55,6 +56,8 @@ def inspect(wheel: Path) -> None:
     problems = [f"lacks {name}" for name in REQUIRED if name not in names]
     if not any(name.startswith("tensorflow_anvil/shims/") for name in names):
         problems.append("lacks a compat shim in tensorflow_anvil/shims/")
+    if not any(name.startswith(PAGES) for name in names):
+        problems.append(f"lacks the doctor's pages in {PAGES}")
     roots = ("tensorflow-plugins/", "tensorflow_anvil/", "tensorflow_anvil-")
     problems += [f"holds {name}" for name in names if not name.startswith(roots) or name.endswith(".pyc")]
     if "-py3-none-" not in wheel.name:

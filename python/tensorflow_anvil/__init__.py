@@ -6,11 +6,13 @@ Nothing here has to be imported to use the GPU: TensorFlow loads the plug-in by 
     tensorflow_anvil.devices()        # what is offered to TensorFlow
     tensorflow_anvil.stats()          # kernel launches, waits, bytes, ops that fell back to the CPU, ...
     tensorflow_anvil.reset_stats()
+    tensorflow_anvil.doctor()         # what is amiss with this environment, and how to mend it
 
 Importing this package loads neither TensorFlow nor the plug-in and works without both.
 """
 
 from tensorflow_anvil._native import Unavailable
+from tensorflow_anvil.doctor import Finding, Severity, doctor
 from tensorflow_anvil.stats import (
     devices,
     fallback_log,
@@ -25,8 +27,11 @@ from tensorflow_anvil.stats import (
 
 __version__ = "0.1.0"
 __all__ = [
+    "Finding",
+    "Severity",
     "Unavailable",
     "devices",
+    "doctor",
     "fallback_log",
     "ops",
     "options",

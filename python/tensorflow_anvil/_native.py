@@ -4,6 +4,8 @@ There must never be a second copy of the library in the process: it would count 
 that TensorFlow loaded is used where there is one, and otherwise the file that TensorFlow will load.
 """
 
+from __future__ import annotations
+
 import ctypes
 import functools
 import importlib.util

@@ -1,12 +1,16 @@
 """The command `tf-anvil`."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
 import sys
+from typing import NoReturn
 
 import tensorflow_anvil
 from tensorflow_anvil import shim
+from tensorflow_anvil.doctor import options as doctor
 
 
 def size(n: int) -> str:
@@ -63,8 +67,16 @@ def build_shim(options: argparse.Namespace) -> int:
     return 0
 
 
+class Parser(argparse.ArgumentParser):
+    """Exits with 3 where the command line is wrong: 1 and 2 are what the doctor says of an environment."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(doctor.FAILED, f"{self.prog}: error: {message}\n")
+
+
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="tf-anvil", description="Looks after TensorFlow Anvil, GPUs for TensorFlow.")
+    parser = Parser(prog="tf-anvil", description="Looks after TensorFlow Anvil, GPUs for TensorFlow.")
     parser.add_argument("--version", action="version", version=tensorflow_anvil.__version__)
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -76,6 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
     build = commands.add_parser("build-shim", help="build the compat shim for the installed TensorFlow")
     build.add_argument("--out", help="folder (default: the cache, where the plug-in looks)")
     build.set_defaults(run=build_shim)
+
+    doctor.add(commands)
 
     options = parser.parse_args(arguments)
     # TensorFlow's library, which the plug-in needs, greets whoever loads it with a line about its CPU kernels.

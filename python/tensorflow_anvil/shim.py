@@ -7,6 +7,8 @@ The wheel carries the shims of the TensorFlow versions that were out when it was
 Nothing of TensorFlow is imported, so a TensorFlow that is broken or of another Python will do.
 """
 
+from __future__ import annotations
+
 import argparse
 import importlib.util
 import os

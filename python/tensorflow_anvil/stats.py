@@ -1,5 +1,7 @@
 """What the plug-in found and did, as plain Python values."""
 
+from __future__ import annotations
+
 import ctypes
 
 from tensorflow_anvil import _native
