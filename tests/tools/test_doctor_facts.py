@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -385,7 +386,18 @@ def test_a_probe_that_does_not_end_is_ended_with_all_that_it_started(tmp_path):
         "import subprocess, time\n"
         f"p = subprocess.Popen(['sleep', '600']); open({str(child)!r}, 'w').write(str(p.pid)); time.sleep(600)\n"
     )
-    answer = processes.ask(probe, 2)
-    assert answer.value is None and "did not finish within 2 seconds" in answer.problem
+    answer = processes.ask(probe, 5)
+    assert answer.value is None and "did not finish within 5 seconds" in answer.problem
     state = Path(f"/proc/{child.read_text()}/stat")
-    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+    def ended() -> bool:
+        try:
+            return state.read_text().rpartition(")")[2].split()[0] == "Z"
+        except OSError:
+            return True
+
+    # A killed process ends when the system comes to it, which a busy machine does late.
+    end = time.monotonic() + 20
+    while not ended() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert ended()
