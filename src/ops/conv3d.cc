@@ -224,15 +224,17 @@ Volume gradient_shapes(const VolumeAttrs& attrs, const Shape& x, const Shape& w,
           text(want));
   return v;
 }
-Shape shape_argument(const Tensor& t) {
+// A host argument with the sizes, or for the ops of TensorFlow 0.9 a tensor that has them.
+Shape shape_argument(const OpSpec& op, const Tensor& t) {
+  if (op.host.empty()) return t.shape;
   require(t.rank() == 1, Code::invalid_argument, "sizes must be a vector, got shape ", text(t.shape));
   return host_sizes(t);
 }
 
-void run_input_gradient(Call& call, const OpSpec&, const State* state) {
+void run_input_gradient(Call& call, const OpSpec& op, const State* state) {
   const VolumeAttrs& attrs = attrs_of(state);
   const Tensor w = call.input(1), grad = call.input(2);
-  const Shape shape = shape_argument(call.input(0));
+  const Shape shape = shape_argument(op, call.input(0));
   const Volume v = gradient_shapes(attrs, shape, w.shape, grad);
   const Tensor out = call.output(0, grad.type, shape);
   if (out.size() == 0) return;
@@ -249,10 +251,10 @@ void run_input_gradient(Call& call, const OpSpec&, const State* state) {
   if (attrs.channels_first) turn_channels(call, dx, out, false);
 }
 
-void run_filter_gradient(Call& call, const OpSpec&, const State* state) {
+void run_filter_gradient(Call& call, const OpSpec& op, const State* state) {
   const VolumeAttrs& attrs = attrs_of(state);
   const Tensor input = call.input(0), grad = call.input(2);
-  const Shape shape = shape_argument(call.input(1));
+  const Shape shape = shape_argument(op, call.input(1));
   const Volume v = gradient_shapes(attrs, input.shape, shape, grad);
   const Tensor dw = call.output(0, grad.type, shape);
   if (dw.size() == 0) return;
@@ -289,6 +291,8 @@ const Family conv3d{
     row("Conv3D", run_forward),
     row("Conv3DBackpropInputV2", run_input_gradient, {"input_sizes"}),
     row("Conv3DBackpropFilterV2", run_filter_gradient, {"filter_sizes"}),
+    row("Conv3DBackpropInput", run_input_gradient),
+    row("Conv3DBackpropFilter", run_filter_gradient),
 };
 
 }  // namespace

@@ -201,6 +201,11 @@ template <size_t Rank, bool Inverse>
 OpSpec complex(const char* name) {
   return {name, {DType::c64}, run<Kind::complex, Rank, Inverse>, "", variants, nullptr, {}, "Tcomplex"};
 }
+// As graphs of TensorFlow 0.8 and before call it.
+template <size_t Rank, bool Inverse>
+OpSpec batched(const char* name) {
+  return {name, {}, run<Kind::complex, Rank, Inverse>, "", variants};
+}
 template <Kind kind, size_t Rank>
 OpSpec real(const char* name) {
   return {name,           {DType::f32}, run<kind, Rank, false>,      "", variants, nullptr,
@@ -228,6 +233,12 @@ const Family transforms{
     named(complex<0, true>("IFFTND")),
     named(real<Kind::from_real, 0>("RFFTND")),
     named(real<Kind::to_real, 0>("IRFFTND")),
+    batched<1, false>("BatchFFT"),
+    batched<2, false>("BatchFFT2D"),
+    batched<3, false>("BatchFFT3D"),
+    batched<1, true>("BatchIFFT"),
+    batched<2, true>("BatchIFFT2D"),
+    batched<3, true>("BatchIFFT3D"),
 };
 
 }  // namespace

@@ -157,6 +157,7 @@ const Family bands{
     {"MatrixDiagPartV2", kTypes, run_part, "", part_variants, prepare, kPartHost},
     {"MatrixDiagPartV3", kTypes, run_part, "", part_variants, prepare, kPartHost},
     {"MatrixSetDiag", kTypes, run_set, "", set_variants},
+    {"BatchMatrixSetDiag", join({kFloats, {DType::f64}}), run_set, "", set_variants},  // of TensorFlow 0.8
     {"MatrixSetDiagV2", kTypes, run_set, "", set_variants, prepare, {"k"}},
     {"MatrixSetDiagV3", kTypes, run_set, "", set_variants, prepare, {"k"}},
 };

@@ -98,6 +98,7 @@ const std::vector<DType> kAll = join({kFloats, kDeviceInts, kWide, {DType::i32, 
 const std::vector<DType> kDiagonal = join({kWide, {DType::f32, DType::f16, DType::i32, DType::i64}});
 const std::vector<DType> kMatrix = join({kFloats, kWide, {DType::boolean}});
 const std::vector<DType> kBanded = join({kFloats, {DType::f64, DType::c64, DType::boolean}});
+const std::vector<DType> kBatched = join({kFloats, {DType::f64}});
 
 const Family diagonal{
     {"Snapshot", kAll, run_snapshot},
@@ -106,6 +107,10 @@ const Family diagonal{
     {"MatrixDiag", kMatrix, run_matrix_diag, "", both_variants},
     {"MatrixDiagPart", kMatrix, run_matrix_diag_part, "", copy_variants},
     {"MatrixBandPart", kBanded, run_band_part, "", band_variants, nullptr, {"num_lower", "num_upper"}},
+    // as graphs of TensorFlow 0.8 and before call them
+    {"BatchMatrixDiag", kBatched, run_matrix_diag, "", both_variants},
+    {"BatchMatrixDiagPart", kBatched, run_matrix_diag_part, "", copy_variants},
+    {"BatchMatrixBandPart", kBatched, run_band_part, "", band_variants, nullptr, {"num_lower", "num_upper"}},
 };
 
 }  // namespace

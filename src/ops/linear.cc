@@ -240,6 +240,7 @@ const Family linear{
     row("MatrixDeterminant", run_determinant),
     row("LogMatrixDeterminant", run_determinant, "log"),
     row("MatrixTriangularSolve", run_triangular, "", prepare_adjoint),
+    row("BatchMatrixTriangularSolve", run_triangular, "", prepare_adjoint),  // of TensorFlow 0.8
 };
 
 }  // namespace

@@ -155,23 +155,41 @@ def test_readers_keep_what_they_read():
     np.testing.assert_array_equal(v.numpy(), [[4, 4], [4, 4], [2, 2], [18, 18]])
 
 
-@pytest.mark.parametrize("dtype", [*NUMBERS, "bool", "float64", "complex64"])
+GATHERS = [((4, 3, 5), (2, 3), 0), ((4, 3, 5), (4, 2), 1), ((2, 3, 4, 5), (2, 3, 7), 2), ((7,), (), 0), ((5, 0), (3,), 0),
+           ((5, 3), (0,), 0), ((300, 33), (500,), 0)]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", EVERY)
 def test_gather(dtype):
     rng = np.random.default_rng(8)
-    x = values(rng, (4, 3, 5), dtype) if dtype != "complex64" else numbers(rng, (4, 3, 5), dtype)
-    for index_type in ("int32", "int64"):
-        indices = rng.integers(0, 4, (2, 3)).astype(index_type)
-        got, left = on_variables.run("ResourceGather", {"resource": x}, {"indices": indices}, dtype=x.dtype)
-        np.testing.assert_array_equal(got, x[indices])
-        np.testing.assert_array_equal(left, x)
-    batched = rng.integers(0, 3, (4, 2)).astype("int32")
-    got, _ = on_variables.run("ResourceGather", {"resource": x}, {"indices": batched}, dtype=x.dtype, batch_dims=1)
-    np.testing.assert_array_equal(got, np.stack([x[b][batched[b]] for b in range(4)]))
-    if dtype == "bool":
-        return
-    pairs = np.stack([rng.integers(0, 4, 6), rng.integers(0, 3, 6)], -1).astype("int64")
-    got, _ = on_variables.run("ResourceGatherNd", {"resource": x}, {"indices": pairs}, dtype=x.dtype)
-    np.testing.assert_array_equal(got, x[pairs[:, 0], pairs[:, 1]])
+    for shape, index_shape, batch in GATHERS:
+        x = values(rng, shape, dtype)
+        for index_type in ("int32", "int64"):
+            indices = rng.integers(0, shape[batch], index_shape).astype(index_type)
+            args = {"resource": x}, {"indices": indices}
+            got, left = on_variables.run("ResourceGather", *args, dtype=x.dtype, batch_dims=batch)
+            np.testing.assert_array_equal(got, tf.gather(x, indices, batch_dims=batch).numpy())
+            np.testing.assert_array_equal(left, x)
+
+
+@pytest.mark.parametrize("dtype", [t for t in EVERY if t != "bool"])
+def test_gather_nd(dtype):
+    rng = np.random.default_rng(9)
+    for shape, rows, depth in (((4, 3), (6,), 2), ((4, 3, 5), (2, 3), 1), ((4, 3), (3,), 0), ((4, 3), (0,), 2), ((7,), (), 1),
+                               ((60, 7, 3), (500,), 2)):  # fmt: skip
+        x = values(rng, shape, dtype)
+        for index_type in ("int32", "int64"):
+            each = [rng.integers(0, size, rows) for size in shape[:depth]]
+            indices = (np.stack(each, -1) if each else np.zeros((*rows, 0))).astype(index_type)
+            got, left = on_variables.run("ResourceGatherNd", {"resource": x}, {"indices": indices}, dtype=x.dtype)
+            np.testing.assert_array_equal(got, x[tuple(each)] if each else np.broadcast_to(x, (*rows, *shape)))
+            np.testing.assert_array_equal(left, x)
+
+
+def test_gathering_fails_as_the_cpu_does():
+    x, one = np.ones((4, 3), np.float32), np.zeros((2, 3), np.int32)
+    on_variables.same_error_as_the_cpu("ResourceGather", {"resource": x}, {"indices": one}, dtype=x.dtype, batch_dims=3)
+    on_variables.same_error_as_the_cpu("ResourceGatherNd", {"resource": x}, {"indices": one}, dtype=x.dtype)
 
 
 SLICES = [
