@@ -143,7 +143,8 @@ TEST_F(Doubles, FunctionsOnTheirWholeDomain) {
     const auto y = run_op(*gpu(), f.op, {doubles({4000}, x)})[0].values();
     for (size_t i = 0; i < x.size(); ++i) {
       const double want = f.exact(x[i]), ulp = std::nextafter(std::fabs(want), INFINITY) - std::fabs(want);
-      if (std::fabs(want) > 1e-307) ASSERT_LE(std::fabs(y[i] - want), 3 * ulp) << f.op << " of " << x[i];
+      if (!(std::fabs(want) > 1e-307)) continue;
+      ASSERT_LE(std::fabs(y[i] - want), 3 * ulp) << f.op << " of " << x[i];
     }
   }
 }
